@@ -1,0 +1,35 @@
+"""The profile document: visible slots laid out as the nested object that their pointers describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from domain.slots import parent_of, segments_of
+
+
+def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nest `values` (slot to JSON value) so that every slot's pointer resolves in the result.
+
+    A presence slot becomes the object that holds its children.
+    """
+    document: dict[str, Any] = {}
+    for slot in sorted(values, key=lambda slot: (slot.count("/"), slot)):
+        *path, last = segments_of(slot)
+        place = document
+        for segment in path:
+            place = place.setdefault(segment, {})
+        place[last] = {} if _is_presence(slot) else values[slot]
+    return document
+
+
+def narrowed(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """Only the slots at or below the pointers `fields`, and the presence slots they need."""
+    wanted = tuple(fields)
+    chosen = {slot for slot in values if any(slot == field or slot.startswith(field + "/") for field in wanted)}
+    chosen |= {parent for slot in chosen if (parent := parent_of(slot)) is not None and parent in values}
+    return {slot: values[slot] for slot in values if slot in chosen}
+
+
+def _is_presence(slot: str) -> bool:
+    return slot.startswith(("/contacts/", "/needs/")) and slot.count("/") == 2  # noqa: PLR2004 - "/group/id"

@@ -1,0 +1,140 @@
+"""The domain's error tree: why a command was refused, as data.
+
+    DomainError
+    ├── HistoryNeeded            not a refusal: the decision must be taken on the whole history
+    └── Refusal                  nothing was recorded; names the rule and the fields
+        ├── InvalidField         a field breaks the model or a standard (I14, I19, I21 name their rule)
+        └── one class per rule of the rule book, below
+
+`api/errors.py` holds the one table from these classes to problem types and statuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field that breaks a rule. `pointer` is a JSON Pointer into the request body."""
+
+    pointer: str
+    detail: str
+
+
+class DomainError(Exception):
+    """Base of everything the domain raises on purpose."""
+
+
+class HistoryNeeded(DomainError):
+    """The kept slots do not reach back to the asked instant; decide again on the whole history."""
+
+    def __init__(self, slot: str) -> None:
+        super().__init__(f"the profile row does not know {slot} that far back")
+        self.slot = slot
+
+
+class Refusal(DomainError):
+    """The command is refused; nothing of it was recorded.
+
+    `rule` is the rule's id ("I6") or None where only the model is broken.
+    """
+
+    rule: str | None = None
+
+    def __init__(self, detail: str, *fields: FieldError) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields
+
+    def below(self, prefix: str) -> Self:
+        """The same refusal, its pointers moved below `prefix` (the place of one change in a list)."""
+        self.fields = tuple(replace(field, pointer=prefix + field.pointer) for field in self.fields)
+        return self
+
+
+class InvalidField(Refusal):
+    """A field is missing, unknown, of the wrong type, or breaks the standard that defines it."""
+
+    def __init__(self, detail: str, *fields: FieldError, rule: str | None = None) -> None:
+        super().__init__(detail, *fields)
+        self.rule = rule
+
+
+class UnknownItem(Refusal):
+    """A contact, need, address, tag or attribute that the command names is not on the file."""
+
+
+class CustomerArchived(Refusal):
+    rule = "I2"
+
+
+class IdentifierAlreadyClaimed(Refusal):
+    """`holder` is the customer that holds the identifier (its id as text)."""
+
+    rule = "I4"
+
+    def __init__(self, detail: str, *fields: FieldError, holder: str) -> None:
+        super().__init__(detail, *fields)
+        self.holder = holder
+
+
+class ReasonRequired(Refusal):
+    rule = "I5"
+
+
+class EvidenceRequired(Refusal):
+    rule = "I5"
+
+
+class FourEyesViolation(Refusal):
+    rule = "I6"
+
+
+class RequestStale(Refusal):
+    rule = "I6"
+
+
+class PrimaryContactRequired(Refusal):
+    rule = "I10"
+
+
+class PersonalContactNeedsConsent(Refusal):
+    rule = "I11"
+
+
+class ObservedAtRequired(Refusal):
+    rule = "I12"
+
+
+class EffectiveDateOutOfRange(Refusal):
+    rule = "I13"
+
+
+class EffectivePeriodInvalid(Refusal):
+    rule = "I14"
+
+
+class NoChange(Refusal):
+    rule = "I15"
+
+
+class NotCorrectable(Refusal):
+    rule = "I16"
+
+
+class CauseAnalysisRequired(Refusal):
+    rule = "I19"
+
+
+class UnknownCode(Refusal):
+    rule = "I23"
+
+
+class RoleRequired(Refusal):
+    """The acting person lacks a role that this command demands; `role` names it."""
+
+    def __init__(self, detail: str, *fields: FieldError, role: str) -> None:
+        super().__init__(detail, *fields)
+        self.role = role

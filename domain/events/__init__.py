@@ -1,0 +1,25 @@
+"""What can happen to a customer. One module per group of the event table; importing this declares them all."""
+
+from domain.events import classification, contacts, identity, lifecycle, needs, quality
+from domain.events.base import EVENT_TYPES, Payload, Personal, RecordedEvent
+from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Reason, Source
+
+__all__ = [
+    "EVENT_TYPES",
+    "Actor",
+    "ActorKind",
+    "Circumstances",
+    "Envelope",
+    "Evidence",
+    "Payload",
+    "Personal",
+    "Reason",
+    "RecordedEvent",
+    "Source",
+    "classification",
+    "contacts",
+    "identity",
+    "lifecycle",
+    "needs",
+    "quality",
+]

@@ -1,0 +1,96 @@
+"""What an event is: an envelope and a payload, and how payloads declare themselves.
+
+A payload class is one row of the event table (domain.md 2.3): its stored name, its marks, its fields, and, for
+a fact, the slots that it asserts. Declaring the class is all it takes for the domain to know the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from domain.events.envelope import Envelope
+from domain.facts import Fact
+from domain.values import Value
+
+Assertion = tuple[str, Any]
+"""A slot (JSON Pointer) and the JSON value, or ABSENT, that the event asserts for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Marks a field that belongs to a data subject of its own: the one named by the field `subject`.
+
+    Unmarked fields belong to the customer. The ledger encrypts each subject's fields under that subject's key.
+    """
+
+    subject: str
+
+
+class Payload(Value):
+    """Base of all event contents. Subclasses set `type` (the stored name, for ever) and the marks.
+
+    Marks: `decision` (happened when it happened, asserts no slot, no valid time), `major` (24-hour rule),
+    `needs_reason`, `needs_evidence`.
+    """
+
+    type: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+    decision: ClassVar[bool] = False
+    major: ClassVar[bool] = False
+    needs_reason: ClassVar[bool] = False
+    needs_evidence: ClassVar[bool] = False
+
+    def assertions(self) -> Iterator[Assertion]:
+        """The slots this event asserts, each once. A decision asserts none."""
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as it stands in the ledger. `originator_*` is how the eventsourcing library calls the stream."""
+
+    envelope: Envelope
+    payload: Payload
+
+    @property
+    def originator_id(self) -> UUID:
+        return self.envelope.customer_id
+
+    @property
+    def originator_version(self) -> int:
+        return self.envelope.version
+
+    def facts(self, rank: int | None = None) -> tuple[Fact, ...]:
+        """The facts it asserts; `rank` is given for a correction, which inherits its target's."""
+        envelope = self.envelope
+        if envelope.effective_from is None:
+            return ()
+        return tuple(
+            Fact(
+                slot,
+                value,
+                envelope.effective_from,
+                envelope.effective_to,
+                envelope.version if rank is None else rank,
+                envelope.version,
+            )
+            for slot, value in self.payload.assertions()
+        )
+
+
+EVENT_TYPES: dict[str, type[Payload]] = {}
+"""Every declared payload class by its stored name; filled by `declare`, complete once `domain.events` is imported."""
+
+
+PayloadClass = TypeVar("PayloadClass", bound=type[Payload])
+
+
+def declare(payload_class: PayloadClass) -> PayloadClass:
+    """Class decorator: enter a payload class into the table of event types."""
+    if payload_class.type in EVENT_TYPES:
+        raise ValueError(f"the stored name {payload_class.type} is taken")
+    EVENT_TYPES[payload_class.type] = payload_class
+    return payload_class

@@ -1,0 +1,254 @@
+"""A customer's file as the writer holds it: enough to decide the next command, and to show the present.
+
+It keeps per slot the segments that matter from `as_of` on (time.md: the holder, what follows it, what is
+pending), the decisions still open, and the numbers behind the ETag. Invariant: for any instant at or after a
+slot's first kept segment it says what the whole history says; for an earlier one it raises HistoryNeeded,
+unless the whole history is at hand (`history`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain.errors import HistoryNeeded
+from domain.events.base import RecordedEvent
+from domain.events.classification import (
+    TierReassignmentApproved,
+    TierReassignmentRejected,
+    TierReassignmentRequested,
+    TierReassignmentWithdrawn,
+)
+from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
+from domain.facts import ABSENT, Fact, Segment, Timeline, from_instant, holder_at, with_fact
+from domain.fold import History, visible
+from domain.slots import parent_of, segments_of
+from domain.values import EARLIEST
+
+
+@dataclass(frozen=True, slots=True)
+class TierRequest:
+    """An open request for a second person's decision."""
+
+    request_id: UUID
+    scheme: str
+    from_code: str | None
+    to_code: str
+    takes_effect: datetime | None
+    expires_at: datetime
+    requester: str
+    requester_for: str | None
+    event_id: UUID
+    version: int
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class CustomerFile:
+    """One customer's file, folded forward to `as_of`.
+
+    `version` is the stream's head, 0 before registration. `profile_version` is the version of the last event
+    that changed the profile document; `boundaries` counts the valid-time boundaries passed since then.
+    """
+
+    customer_id: UUID
+    as_of: datetime
+    version: int = 0
+    profile_version: int = 0
+    boundaries: int = 0
+    kind: CustomerKind | None = None
+    archived: bool = False
+    registered_at: datetime | None = None
+    effective_since: datetime | None = None
+    requests: dict[UUID, TierRequest] = field(default_factory=dict)
+    slots: dict[str, Timeline] = field(default_factory=dict)
+    history: History | None = None
+
+    @classmethod
+    def folded(cls, customer_id: UUID, events: Iterable[RecordedEvent], as_of: datetime | None = None) -> CustomerFile:
+        """The file from its whole stream, `as_of` (default: when the last event was recorded)."""
+        customer = cls(customer_id, as_of=EARLIEST, history=History())
+        for event in events:
+            customer.advance(event.envelope.recorded_at)
+            customer.apply(event)
+        if as_of is not None:
+            customer.advance(as_of)
+        return customer
+
+    def copy(self) -> CustomerFile:
+        """A draft that can be changed and thrown away. A history is folded anew by whoever needs one."""
+        return CustomerFile(
+            self.customer_id,
+            self.as_of,
+            self.version,
+            self.profile_version,
+            self.boundaries,
+            self.kind,
+            self.archived,
+            self.registered_at,
+            self.effective_since,
+            dict(self.requests),
+            dict(self.slots),
+        )
+
+    # Reading
+
+    def holder(self, slot: str, valid_at: datetime) -> Fact | None:
+        """The fact that holds `slot` at `valid_at`. HistoryNeeded if that lies before what is kept."""
+        if self.history is not None:
+            return self.history.holder(slot, valid_at)
+        segments = self.slots.get(slot, ())
+        if segments and valid_at < segments[0].start:
+            raise HistoryNeeded(slot)
+        return holder_at(segments, valid_at)
+
+    def value(self, slot: str, valid_at: datetime) -> Any:
+        """The value that shows at `valid_at`, or ABSENT."""
+        parent = parent_of(slot)
+        if parent is not None and self.value(parent, valid_at) is ABSENT:
+            return ABSENT
+        fact = self.holder(slot, valid_at)
+        return ABSENT if fact is None else fact.value
+
+    def timeline(self, slot: str, since: datetime) -> Timeline:
+        """The kept segments of `slot`, known to be complete from `since` on, else HistoryNeeded."""
+        if self.history is not None:
+            return self.history.timeline(slot)
+        segments = self.slots.get(slot, ())
+        if segments and since < segments[0].start:
+            raise HistoryNeeded(slot)
+        return segments
+
+    def visible(self, valid_at: datetime) -> dict[str, Fact]:
+        """What the profile shows at `valid_at`, which must not lie before `as_of`."""
+        holders = {slot: holder_at(segments, valid_at) for slot, segments in self.slots.items()}
+        return visible({slot: fact for slot, fact in holders.items() if fact})
+
+    def below(self, prefix: str, valid_at: datetime) -> list[str]:
+        """The slots under `prefix` that show at `valid_at`."""
+        candidates = self.slots if self.history is None else self.history.slots
+        return [slot for slot in candidates if slot.startswith(prefix) and self.value(slot, valid_at) is not ABSENT]
+
+    def pending(self, valid_at: datetime) -> list[Segment]:
+        """What will come to hold later than `valid_at`, soonest first."""
+        upcoming = [segment for segments in self.slots.values() for segment in segments if segment.start > valid_at]
+        return sorted(upcoming, key=lambda segment: (segment.start, segment.fact.slot))
+
+    def claims(self) -> set[tuple[str, str]]:
+        """The identifiers this file holds (rule I4): recorded, not revoked, whatever their valid time."""
+        return {
+            (path[1], path[2])
+            for slot, segments in self.slots.items()
+            if slot.startswith("/identifiers/") and any(segment.fact.value is not ABSENT for segment in segments)
+            for path in [segments_of(slot)]
+        }
+
+    def boundaries_between(self, after: datetime, until: datetime) -> int:
+        """How many valid-time boundaries lie in (after, until]: each may change what the profile shows."""
+        return len({instant for instant in self._boundaries() if after < instant <= until})
+
+    def next_boundary(self) -> datetime | None:
+        """The first valid-time boundary after `as_of`: until then the profile shows the same."""
+        return min((instant for instant in self._boundaries() if instant > self.as_of), default=None)
+
+    def _boundaries(self) -> Iterable[datetime]:
+        for segments in self.slots.values():
+            for segment in segments:
+                yield segment.start
+                if segment.end is not None:
+                    yield segment.end
+
+    # Changing
+
+    def advance(self, now: datetime) -> None:
+        """Fold forward to `now`: count the boundaries passed and let go of what can no longer matter."""
+        if now <= self.as_of:
+            return
+        due = self.next_boundary()
+        if due is not None and due <= now:
+            self.boundaries += self.boundaries_between(self.as_of, now)
+            self.slots = {slot: from_instant(segments, now) for slot, segments in self.slots.items()}
+        self.as_of = now
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Take one recorded event in. Call `advance(recorded_at)` first."""
+        changed = self._apply_facts(event) | self._apply_decision(event)
+        self.version = event.envelope.version
+        if changed:
+            self.profile_version = self.version
+            self.boundaries = 0
+
+    def _apply_facts(self, event: RecordedEvent) -> bool:
+        envelope = event.envelope
+        if self.history is not None:
+            changed = self._take_over(self.history.apply(event))
+        else:
+            if envelope.corrects or envelope.retracts:
+                raise HistoryNeeded("/")
+            changed = False
+            for fact in event.facts():
+                changed |= self._set(fact.slot, with_fact(self.timeline(fact.slot, fact.effective_from), fact))
+        if envelope.effective_from is not None:
+            self._note_effective(envelope.effective_from)
+        return changed
+
+    def _take_over(self, touched: set[str]) -> bool:
+        assert self.history is not None  # noqa: S101 - only called with a history
+        changed = [self._set(slot, self.history.timeline(slot)) for slot in touched]
+        self.effective_since = self.history.first_effective()
+        return any(changed)
+
+    def _set(self, slot: str, segments: Timeline) -> bool:
+        kept = from_instant(segments, self.as_of)
+        if kept == self.slots.get(slot, ()):
+            return False
+        if kept:
+            self.slots[slot] = kept
+        else:
+            self.slots.pop(slot, None)
+        return True
+
+    def _note_effective(self, instant: datetime) -> None:
+        if self.history is None and (self.effective_since is None or instant < self.effective_since):
+            self.effective_since = instant
+
+    def _apply_decision(self, event: RecordedEvent) -> bool:
+        envelope = event.envelope
+        match event.payload:
+            case CustomerRegistered(customer_kind=kind):
+                self.kind, self.registered_at = kind, envelope.recorded_at
+            case CustomerArchived():
+                self.archived = True
+            case CustomerReinstated():
+                self.archived = False
+            case TierReassignmentRequested() as request:
+                self.requests[request.request_id] = _open(request, event)
+            case (
+                TierReassignmentApproved(request_id=request_id)
+                | TierReassignmentRejected(request_id=request_id)
+                | TierReassignmentWithdrawn(request_id=request_id)
+            ):
+                self.requests.pop(request_id, None)
+            case _:
+                return False
+        return True
+
+
+def _open(request: TierReassignmentRequested, event: RecordedEvent) -> TierRequest:
+    envelope = event.envelope
+    return TierRequest(
+        request.request_id,
+        request.scheme,
+        request.from_code,
+        request.to_code,
+        request.takes_effect,
+        request.expires_at,
+        envelope.actor.id,
+        envelope.actor.on_behalf_of,
+        envelope.event_id,
+        envelope.version,
+        envelope.reason.text if envelope.reason else None,
+    )

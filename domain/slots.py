@@ -1,0 +1,96 @@
+"""Every slot that a fact may fill: one table, and the JSON Pointers that name slots.
+
+A slot's name is a JSON Pointer (RFC 6901) into the profile document. A presence slot says that an item
+exists; the slots below it show only while it does. `subject` says whose data a slot holds: the customer's, or
+that of the contact person whose id stands in the pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+
+class Sensitivity(StrEnum):
+    PUBLIC = "PUBLIC"
+    INTERNAL = "INTERNAL"
+    CONFIDENTIAL = "CONFIDENTIAL"
+    SENSITIVE = "SENSITIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotKind:
+    """One row of the table. `{name}` in the pattern stands for one escaped segment."""
+
+    pattern: str
+    value: str
+    sensitivity: Sensitivity
+    subject: str = "customer"
+    presence: bool = False
+    in_profile: bool = True
+
+    def matches(self, slot: str) -> bool:
+        return _compiled(self.pattern).fullmatch(slot) is not None
+
+
+_PUBLIC, _INTERNAL, _CONFIDENTIAL = Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL
+
+SLOTS: Final = (
+    SlotKind("/identity/{name_kind}", "text", _PUBLIC),
+    SlotKind("/identity/{name_kind}_language", "BCP 47 tag", _PUBLIC),
+    SlotKind("/identifiers/{scheme}/{value}", "issuer, issued_on, expires_on", _INTERNAL),
+    SlotKind("/addresses/{address_kind}", "country, region, city, district, lines, postcode", _INTERNAL),
+    SlotKind("/contacts/{contact_id}", "true", _INTERNAL, "contact", presence=True),
+    SlotKind("/contacts/{contact_id}/name", "text", _CONFIDENTIAL, "contact"),
+    SlotKind("/contacts/{contact_id}/title", "text", _CONFIDENTIAL, "contact"),
+    SlotKind("/contacts/{contact_id}/department", "text", _CONFIDENTIAL, "contact"),
+    SlotKind("/contacts/{contact_id}/buying_role", "code", _CONFIDENTIAL, "contact"),
+    SlotKind("/contacts/{contact_id}/points/{point_id}", "kind, value, usage, verified", _CONFIDENTIAL, "contact"),
+    SlotKind("/primary_contact", "contact id", _INTERNAL),
+    SlotKind("/needs/{need_id}", "true", _INTERNAL, presence=True),
+    SlotKind("/needs/{need_id}/statement", "text", _INTERNAL),
+    SlotKind("/needs/{need_id}/pain_point", "text", _INTERNAL),
+    SlotKind("/needs/{need_id}/concerns", "list of text", _INTERNAL),
+    SlotKind("/needs/{need_id}/budget", "min, max, currency, approximate", _CONFIDENTIAL),
+    SlotKind("/needs/{need_id}/decision_cycle", "ISO 8601 duration", _INTERNAL),
+    SlotKind("/needs/{need_id}/required_by", "date", _INTERNAL),
+    SlotKind("/needs/{need_id}/outcome", "code", _INTERNAL),
+    SlotKind("/tier/{scheme}", "code", _INTERNAL),
+    SlotKind("/owner/{role}", "staff id", _INTERNAL),
+    SlotKind("/tags/{group}/{code}", "true", _INTERNAL),
+    SlotKind("/attributes/{key}", "any JSON value", _CONFIDENTIAL),
+)
+
+
+def pointer(*segments: object) -> str:
+    """The JSON Pointer of `segments`, escaped as RFC 6901 says."""
+    return "".join("/" + str(segment).replace("~", "~0").replace("/", "~1") for segment in segments)
+
+
+def segments_of(slot: str) -> list[str]:
+    """The unescaped segments of a pointer that starts with "/"."""
+    return [segment.replace("~1", "/").replace("~0", "~") for segment in slot.split("/")[1:]]
+
+
+@lru_cache(maxsize=65536)
+def parent_of(slot: str) -> str | None:
+    """The presence slot that must show for `slot` to show, or None."""
+    if not slot.startswith(("/contacts/", "/needs/")):
+        return None
+    parent = "/".join(slot.split("/", 3)[:3])
+    return None if parent == slot else parent
+
+
+def kind_of(slot: str) -> SlotKind | None:
+    """The table's row for `slot`; the longest pattern wins. None for a slot that no fact can fill."""
+    matching = [kind for kind in SLOTS if kind.matches(slot)]
+    return max(matching, key=lambda kind: len(kind.pattern), default=None)
+
+
+@lru_cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # re.escape leaves "{" escaped as "\{"; a placeholder becomes one non-empty segment
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern)))
