@@ -66,8 +66,26 @@ class UnknownItem(Refusal):
     """A contact, need, address, tag or attribute that the command names is not on the file."""
 
 
+class CustomerUnknown(Refusal):
+    """There is no file under that id."""
+
+
+class AlreadyRegistered(Refusal):
+    """The id that a registration asked for names an existing file."""
+
+
 class CustomerArchived(Refusal):
     rule = "I2"
+
+
+class VersionConflict(Refusal):
+    """`current` is the ETag of the file as it stands."""
+
+    rule = "I3"
+
+    def __init__(self, detail: str, *fields: FieldError, current: str) -> None:
+        super().__init__(detail, *fields)
+        self.current = current
 
 
 class IdentifierAlreadyClaimed(Refusal):
@@ -126,6 +144,10 @@ class NotCorrectable(Refusal):
 
 class CauseAnalysisRequired(Refusal):
     rule = "I19"
+
+
+class IdempotencyKeyReuse(Refusal):
+    rule = "I22"
 
 
 class UnknownCode(Refusal):

@@ -1,0 +1,24 @@
+"""When is it allowed: the commands, one module per group, each deciding which events it would record."""
+
+from domain.decisions import classification, contacts, identity, lifecycle, needs, quality, tier
+from domain.decisions.base import COMMANDS, Case, Command, Draft, NewId
+from domain.decisions.record import Change, Order, masked_from, record
+
+__all__ = [
+    "COMMANDS",
+    "Case",
+    "Change",
+    "Command",
+    "Draft",
+    "NewId",
+    "Order",
+    "classification",
+    "contacts",
+    "identity",
+    "lifecycle",
+    "masked_from",
+    "needs",
+    "quality",
+    "record",
+    "tier",
+]

@@ -1,0 +1,128 @@
+"""Corrections and retractions: what was recorded was wrong (rule I16; time.md, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from domain.decisions.base import CHECKS, Case, Command, Draft
+from domain.decisions.tier import APPROVER, is_protected
+from domain.errors import FieldError, FourEyesViolation, HistoryNeeded, InvalidField, NoChange, NotCorrectable
+from domain.events.base import Payload
+from domain.events.classification import TierReassigned
+from domain.events.quality import FactCorrected, FactRetracted
+from domain.facts import ABSENT
+from domain.fold import FactEvent
+from domain.slots import pointer
+
+
+class CorrectFact(Command):
+    """`replacement` holds the fields that were wrong; those left out stay as the corrected fact says.
+
+    Without its own effective_from or effective_to the correction keeps those of what it corrects.
+    """
+
+    records: ClassVar[type[FactCorrected]] = FactCorrected
+    on_archived_file: ClassVar[bool] = True
+    touches_contacts: ClassVar[bool] = True
+
+    corrects: UUID
+    replacement: dict[str, Any]
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        target = _correctable(case, self.corrects, "/corrects")
+        original = _content(target)
+        replacement = _checked(self._replacement(original), case)
+        _same_slots(original, replacement)
+        envelope, stated = target.event.envelope, case.circumstances
+        effective_from = stated.effective_from or envelope.effective_from
+        effective_to = stated.effective_to or envelope.effective_to
+        if (replacement, effective_from, effective_to) == (original, envelope.effective_from, envelope.effective_to):
+            raise NoChange("the correction says what the fact already says", FieldError("/replacement", "no change"))
+        if isinstance(original, TierReassigned) and isinstance(replacement, TierReassigned):
+            _require_second_person(case, target, original, replacement.to_code)
+        yield Draft(
+            FactCorrected(replaced_type=original.type, replacement=replacement),
+            effective_from=effective_from,
+            effective_to=effective_to,
+            corrects=self.corrects,
+            backdating_settled=effective_from == envelope.effective_from,
+        )
+
+    def _replacement(self, original: Payload) -> Payload:
+        try:
+            return type(original).model_validate(original.model_dump(exclude_unset=True) | self.replacement)
+        except ValidationError as error:
+            fields = [FieldError(pointer("replacement", *problem["loc"]), problem["msg"]) for problem in error.errors()]
+            raise InvalidField("the replacement does not fit the corrected event's type", *fields) from error
+
+
+class RetractFact(Command):
+    records: ClassVar[type[FactRetracted]] = FactRetracted
+    on_archived_file: ClassVar[bool] = True
+    touches_contacts: ClassVar[bool] = True
+
+    retracts: UUID
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        target = _correctable(case, self.retracts, "/retracts")
+        original = _content(target)
+        if isinstance(original, TierReassigned):
+            _require_second_person(case, target, original, original.from_code)
+        slots = tuple(fact.slot for fact in target.facts)
+        yield Draft(FactRetracted(retracted_type=original.type, slots=slots), retracts=self.retracts)
+
+
+def _correctable(case: Case, event_id: UUID, field: str) -> FactEvent:
+    history = case.file.history
+    if history is None:
+        raise HistoryNeeded("/")
+    target = history.events.get(event_id)
+    if target is None:
+        raise NotCorrectable("no fact of this file has that event id", FieldError(field, f"{event_id} is no fact here"))
+    if (by := history.superseded.get(event_id)) is not None:
+        raise NotCorrectable(
+            "the fact has already been corrected or retracted", FieldError(field, f"by event {by.envelope.event_id}")
+        )
+    return target
+
+
+def _content(target: FactEvent) -> Payload:
+    payload = target.event.payload
+    return payload.replacement if isinstance(payload, FactCorrected) else payload
+
+
+def _checked(replacement: Payload, case: Case) -> Payload:
+    check = CHECKS.get(type(replacement))
+    try:
+        return check(replacement, case) if check else replacement
+    except InvalidField as refusal:
+        raise refusal.below("/replacement") from refusal
+
+
+def _same_slots(original: Payload, replacement: Payload) -> None:
+    if {slot for slot, _ in original.assertions()} != {slot for slot, _ in replacement.assertions()}:
+        raise NotCorrectable(
+            "a correction speaks of the same slots; for others retract, and record anew",
+            FieldError("/replacement", "names other slots than the corrected event"),
+        )
+
+
+def _require_second_person(case: Case, target: FactEvent, original: TierReassigned, after: str | None) -> None:
+    """Rule I6 holds for corrections too: around a protected tier the corrector is the second person."""
+    at = target.event.envelope.effective_from or case.now
+    if not (
+        is_protected(original.scheme, original.from_code, original.to_code, at)
+        or (after is not None and is_protected(original.scheme, original.to_code, after, at))
+    ):
+        return
+    first = {target.event.envelope.actor.id, original.approver_id}
+    owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
+    if APPROVER not in case.actor.roles or case.actor.id in first or (owner is not ABSENT and owner == case.actor.id):
+        raise FourEyesViolation(
+            "a protected tier is corrected by a second person",
+            FieldError("", f"with the role {APPROVER}, who neither set it nor owns the account"),
+        )

@@ -1,0 +1,251 @@
+"""From an order (one or more commands on one file) to events, or to the first refusal. All or nothing.
+
+Here stand the rules that hold for every event: I2, I10, I12 to I15, required reasons and evidence, and who may
+mark an initial load. The draft file that it returns is the file after the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.code_schemes import policy
+from domain.decisions.base import CHECKS, Case, Command, Draft, NewId
+from domain.errors import (
+    CustomerArchived,
+    EffectiveDateOutOfRange,
+    EffectivePeriodInvalid,
+    EvidenceRequired,
+    FieldError,
+    NoChange,
+    ObservedAtRequired,
+    PrimaryContactRequired,
+    ReasonRequired,
+    Refusal,
+    RoleRequired,
+)
+from domain.events.base import RecordedEvent
+from domain.events.envelope import Actor, Circumstances, Envelope
+from domain.facts import ABSENT, Timeline, same_json
+from domain.file import CustomerFile
+
+IMPORTER = "importer"
+BACKDATED = "BACKDATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One command with its circumstances. `pointer` is its place in the request body, "" for the whole body."""
+
+    command: Command
+    circumstances: Circumstances
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one request asks to record on one file."""
+
+    customer_id: UUID
+    changes: tuple[Change, ...]
+    actor: Actor
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+def record(
+    order: Order,
+    file: CustomerFile,
+    now: datetime,
+    new_id: NewId,
+    holders: Mapping[tuple[str, str], UUID],
+) -> tuple[CustomerFile, list[RecordedEvent]]:
+    """Decide every change in order, each seeing the ones before it.
+
+    `file` must be folded forward to `now`; it is changed (give a copy). Raises Refusal with pointers into the
+    request body, or HistoryNeeded when `file` has no history and one is needed.
+    """
+    events: list[RecordedEvent] = []
+    for item in order.changes:
+        case = Case(file, order.actor, now, item.circumstances, holders)
+        try:
+            _admit(item, case)
+            for draft in item.command.decide(case):
+                event = _event(order, case, draft, new_id())
+                _demand(event, draft, case)
+                _apply(event, case)
+                events.append(event)
+            _one_primary_contact(case, item.command)
+        except Refusal as refusal:
+            raise refusal.below(item.pointer) from refusal
+    return file, events
+
+
+def masked_from(event: RecordedEvent, file: CustomerFile) -> datetime | None:
+    """The first instant within the event's effective period at which another fact hides what it says."""
+    hidden = [
+        max(segment.start, fact.effective_from)
+        for fact in event.facts()
+        for segment in file.timeline(fact.slot, fact.effective_from)
+        if segment.fact.version != fact.version
+        and (segment.end is None or segment.end > fact.effective_from)
+        and (fact.effective_to is None or segment.start < fact.effective_to)
+    ]
+    return min(hidden, default=None)
+
+
+def _admit(item: Change, case: Case) -> None:
+    if case.file.archived and not item.command.on_archived_file:
+        raise CustomerArchived("the file is archived; reinstate it first")
+    if item.circumstances.initial_load and IMPORTER not in case.actor.roles:
+        raise RoleRequired(
+            "only an importer may mark an initial load",
+            FieldError("/initial_load", f"{case.actor.id} does not have the role {IMPORTER}"),
+            role=IMPORTER,
+        )
+
+
+def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEvent:
+    stated, payload = case.circumstances, draft.payload
+    decision = payload.decision or draft.retracts is not None
+    check = CHECKS.get(type(payload))
+    envelope = Envelope(
+        event_id=event_id,
+        customer_id=order.customer_id,
+        version=case.file.version + 1,
+        recorded_at=case.now,
+        effective_from=None if decision else draft.effective_from or case.effective_from,
+        effective_to=None if decision else draft.effective_to or stated.effective_to,
+        observed_at=stated.observed_at,
+        actor=order.actor,
+        source=stated.source,
+        reason=stated.reason or draft.reason,
+        evidence=stated.evidence or draft.evidence,
+        certainty=stated.certainty,
+        probability=stated.probability,
+        correlation_id=stated.correlation_id,
+        causation_id=stated.causation_id,
+        request_id=order.request_id,
+        idempotency_key=order.idempotency_key,
+        policy_version=policy().version,
+        initial_load=stated.initial_load,
+        corrects=draft.corrects,
+        retracts=draft.retracts,
+    )
+    return RecordedEvent(envelope, check(payload, case) if check else payload)
+
+
+def _demand(event: RecordedEvent, draft: Draft, case: Case) -> None:
+    """The required parts of an envelope; an initial load is exempt from I13 and from required fields."""
+    envelope, payload = event.envelope, event.payload
+    _period(event, case)
+    if envelope.observed_at is not None and envelope.observed_at > case.now:
+        raise ObservedAtRequired("nobody learns a thing later than now", FieldError("/observed_at", "is in the future"))
+    if envelope.initial_load:
+        return
+    if envelope.effective_from is not None and not draft.backdating_settled:
+        _backdating(event, case)
+    if payload.needs_reason and envelope.reason is None:
+        raise ReasonRequired("this change needs a reason", FieldError("/reason", "give a code, a text, or both"))
+    if payload.needs_evidence and not draft.initial_value and not envelope.evidence:
+        raise EvidenceRequired("this change needs evidence", FieldError("/evidence", "name at least one piece"))
+    if payload.major and not draft.initial_value and envelope.observed_at is None:
+        raise ObservedAtRequired(
+            "a major change must say when it was learned",
+            FieldError("/observed_at", "needed to check the 24-hour rule"),
+        )
+
+
+def _period(event: RecordedEvent, case: Case) -> None:
+    envelope, stated = event.envelope, case.circumstances
+    if envelope.effective_from is None:
+        if event.payload.decision and (stated.effective_from or stated.effective_to) and not stated.initial_load:
+            raise EffectiveDateOutOfRange(
+                "a decision happens when it happens", FieldError("/effective_from", "not for decisions")
+            )
+        return
+    if envelope.effective_from > case.now + policy().future:
+        raise EffectiveDateOutOfRange(
+            "too far in the future",
+            FieldError("/effective_from", f"at most {policy().future.days} days from now"),
+        )
+    if envelope.effective_to is not None and envelope.effective_to < envelope.effective_from + policy().shortest_period:
+        raise EffectivePeriodInvalid(
+            "effective_to must follow effective_from by a day or more", FieldError("/effective_to", "too early")
+        )
+
+
+def _backdating(event: RecordedEvent, case: Case) -> None:
+    envelope = event.envelope
+    age = case.now - (envelope.effective_from or case.now)
+    if age > policy().second_person:
+        raise EffectiveDateOutOfRange(
+            f"back-dating by more than {policy().second_person.days} days needs a second person",
+            FieldError("/effective_from", f"at most {policy().second_person.days} days ago"),
+        )
+    if age <= policy().backdated:
+        return
+    if envelope.reason is None or envelope.reason.code != BACKDATED:
+        raise EffectiveDateOutOfRange(
+            f"back-dating by more than {policy().backdated.days} days needs the reason code {BACKDATED}",
+            FieldError("/reason/code", f"must be {BACKDATED}"),
+        )
+    if not envelope.evidence:
+        raise EffectiveDateOutOfRange("back-dating needs evidence", FieldError("/evidence", "name at least one piece"))
+
+
+def _apply(event: RecordedEvent, case: Case) -> None:
+    """Take the event into the file; a fact that leaves every value as it was is refused (I15)."""
+    facts = () if event.envelope.corrects else event.facts()
+    before = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
+    case.file.apply(event)
+    after = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
+    if facts and all(map(_same_values, before, after)):
+        raise NoChange("this says what the file already says", FieldError("", "no value would change"))
+
+
+def _same_values(before: Timeline, after: Timeline) -> bool:
+    left, right = _values(before), _values(after)
+    return len(left) == len(right) and all(
+        since == same_since and _same(value, same_value)
+        for (since, value), (same_since, same_value) in zip(left, right, strict=True)
+    )
+
+
+def _same(left: object, right: object) -> bool:
+    return left is right if left is ABSENT or right is ABSENT else same_json(left, right)
+
+
+def _values(timeline: Timeline) -> list[tuple[datetime | None, object]]:
+    """What shows from when on: neighbours with one value joined, gaps and absences alike."""
+    steps: list[tuple[datetime | None, object]] = [(None, ABSENT)]
+
+    def step(instant: datetime, value: object) -> None:
+        if not _same(steps[-1][1], value):
+            steps.append((instant, value))
+
+    end: datetime | None = None
+    for segment in timeline:
+        if end is not None and end < segment.start:
+            step(end, ABSENT)
+        step(segment.start, segment.fact.value)
+        end = segment.end
+    if end is not None:
+        step(end, ABSENT)
+    return steps
+
+
+def _one_primary_contact(case: Case, command: Command) -> None:
+    """Rule I10, looked at now and at the effective time: some contact, then one primary among them."""
+    if not command.touches_contacts:
+        return
+    for instant in {case.now, case.effective_from}:
+        present = {slot.split("/")[2] for slot in case.file.below("/contacts/", instant)}
+        primary = case.file.value("/primary_contact", instant)
+        if present and primary not in present:
+            raise PrimaryContactRequired(
+                "a file with contacts has exactly one primary contact",
+                FieldError("", f"at {instant.isoformat()} none of the contacts would be primary"),
+            )

@@ -1,0 +1,228 @@
+"""The tier: assigned directly where policy allows, else requested and approved by a second person (I5, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import ClassVar, Self
+from uuid import UUID
+
+from domain.code_schemes import policy, require_code, tier_edition
+from domain.decisions.base import Case, Command, Draft, NewId, change, checks
+from domain.errors import (
+    EffectiveDateOutOfRange,
+    EvidenceRequired,
+    FieldError,
+    FourEyesViolation,
+    NoChange,
+    ReasonRequired,
+    RequestStale,
+    UnknownItem,
+)
+from domain.events.base import Payload
+from domain.events.classification import (
+    TierBasis,
+    TierDirection,
+    TierReassigned,
+    TierReassignmentApproved,
+    TierReassignmentRejected,
+    TierReassignmentRequested,
+    TierReassignmentWithdrawn,
+)
+from domain.events.envelope import ActorKind, Evidence, Reason
+from domain.facts import ABSENT
+from domain.file import TierRequest
+from domain.slots import pointer
+from domain.values import Code, Instant, Text
+
+APPROVER = "tier:approve"
+
+
+@change
+class AssignTier(Command):
+    """`basis` RULE is for service accounts; it needs no second person, a person's choice may."""
+
+    records: ClassVar[type[TierReassigned]] = TierReassigned
+
+    scheme: Code = "VALUE"
+    to_code: Code
+    basis: TierBasis = TierBasis.MANUAL
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        before = _current(case, self.scheme, case.effective_from)
+        payload = _reassigned(case, self.scheme, before, self.to_code, self.basis)
+        require_reason(case)
+        if self.basis is TierBasis.APPROVED or (self.basis is TierBasis.RULE) == (case.actor.kind is ActorKind.HUMAN):
+            raise FourEyesViolation(
+                "this basis is not yours to claim",
+                FieldError("/basis", "people assign MANUAL, service accounts RULE; APPROVED follows from a request"),
+            )
+        if self.basis is TierBasis.MANUAL and is_protected(self.scheme, before, self.to_code, case.effective_from):
+            raise FourEyesViolation(
+                "this change of tier needs a second person", FieldError("/to_code", "make a tier request instead")
+            )
+        yield Draft(payload)
+
+
+class RequestTierReassignment(Command):
+    records: ClassVar[type[TierReassignmentRequested]] = TierReassignmentRequested
+
+    request_id: UUID | None = None
+    scheme: Code = "VALUE"
+    to_code: Code
+    takes_effect: Instant | None = None
+    expires_at: Instant | None = None
+
+    def with_ids(self, new_id: NewId) -> Self:
+        return self.model_copy(update={"request_id": self.request_id or new_id()})
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        effective = self.takes_effect or case.now
+        _require_known(self.scheme, self.to_code, effective)
+        before = _current(case, self.scheme, effective)
+        if before == self.to_code:
+            raise NoChange("the file already has this tier", FieldError("/to_code", f"is {before}"))
+        require_reason(case)
+        self._require_times(case, effective)
+        yield Draft(
+            TierReassignmentRequested(
+                request_id=self.request_id or case.file.customer_id,
+                scheme=self.scheme,
+                from_code=before,
+                to_code=self.to_code,
+                takes_effect=self.takes_effect,
+                expires_at=self.expires_at or case.now + policy().request_valid,
+            )
+        )
+
+    def _require_times(self, case: Case, effective: datetime) -> None:
+        if not case.now - policy().second_person <= effective <= case.now + policy().future:
+            raise EffectiveDateOutOfRange(
+                "out of range",
+                FieldError(
+                    "/takes_effect", f"within {policy().second_person.days} days back and {policy().future.days} ahead"
+                ),
+            )
+        if self.expires_at is not None and self.expires_at <= case.now:
+            raise EffectiveDateOutOfRange("already over", FieldError("/expires_at", "must lie in the future"))
+
+
+class _Answer(Command):
+    request_id: UUID
+    comment: Text | None = None
+
+    def _open_request(self, case: Case) -> TierRequest:
+        request = case.file.requests.get(self.request_id)
+        if request is None:
+            raise UnknownItem("no such open request on this file", FieldError("/request_id", "unknown or answered"))
+        return request
+
+
+class ApproveTierReassignment(_Answer):
+    """By another human with the role tier:approve: not the requester, their delegate, or the account owner."""
+
+    records: ClassVar[type[TierReassignmentApproved]] = TierReassignmentApproved
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        request = self._open_request(case)
+        _require_second_person(case, request)
+        effective = request.takes_effect or case.now
+        current = _current(case, request.scheme, effective)
+        if case.now >= request.expires_at:
+            raise RequestStale("the request has expired", FieldError("/request_id", f"on {request.expires_at}"))
+        if current != request.from_code:
+            raise RequestStale("the file has moved on", FieldError("/request_id", f"the tier is now {current}"))
+        yield Draft(TierReassignmentApproved(request_id=self.request_id, comment=self.comment))
+        payload = _reassigned(case, request.scheme, current, request.to_code, TierBasis.APPROVED)
+        yield Draft(
+            payload.model_copy(update={"request_id": self.request_id, "approver_id": case.actor.id}),
+            effective_from=effective,
+            reason=Reason(text=request.reason) if request.reason else None,
+            evidence=(Evidence(note=f"tier request {request.request_id}, event {request.event_id}"),),
+            backdating_settled=True,
+        )
+
+
+class RejectTierReassignment(_Answer):
+    records: ClassVar[type[TierReassignmentRejected]] = TierReassignmentRejected
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        _require_second_person(case, self._open_request(case))
+        yield Draft(TierReassignmentRejected(request_id=self.request_id, comment=self.comment))
+
+
+class WithdrawTierReassignment(_Answer):
+    """By whoever made the request."""
+
+    records: ClassVar[type[TierReassignmentWithdrawn]] = TierReassignmentWithdrawn
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        request = self._open_request(case)
+        if request.requester != case.actor.id:
+            raise FourEyesViolation(
+                "only the requester can withdraw a request", FieldError("/request_id", f"made by {request.requester}")
+            )
+        yield Draft(TierReassignmentWithdrawn(request_id=self.request_id, comment=self.comment))
+
+
+@checks(TierReassigned)
+def check_tier(payload: TierReassigned, case: Case) -> Payload:
+    _require_known(payload.scheme, payload.to_code, case.effective_from)
+    return payload
+
+
+def is_protected(scheme: str, before: str | None, after: str, at: datetime) -> bool:
+    """Rule I6: into or out of a protected tier, or a raise by two steps or more."""
+    if {before, after} & policy().protected_tiers:
+        return True
+    codes = tier_edition(scheme, at).codes
+    if before not in codes or after not in codes:
+        return False
+    return codes.index(after) - codes.index(before) >= policy().protected_raise_steps
+
+
+def require_reason(case: Case) -> None:
+    """Rule I5: a reason in words and a piece of evidence; an initial load is exempt from required fields."""
+    stated, least = case.circumstances, policy().reason_characters
+    if stated.initial_load:
+        return
+    if stated.reason is None or len(stated.reason.text or "") < least:
+        raise ReasonRequired(
+            "a change of tier needs a reason", FieldError("/reason/text", f"at least {least} characters")
+        )
+    if not stated.evidence:
+        raise EvidenceRequired("a change of tier needs evidence", FieldError("/evidence", "name at least one piece"))
+
+
+def _require_second_person(case: Case, request: TierRequest) -> None:
+    actor = case.actor
+    owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
+    refusals = {
+        "only a human decides": actor.kind is not ActorKind.HUMAN,
+        f"the role {APPROVER} is needed": APPROVER not in actor.roles,
+        f"same actor as requester {request.requester}": actor.id == request.requester,
+        "acts for the requester": actor.on_behalf_of == request.requester,
+        "the request was made on this person's behalf": request.requester_for == actor.id,
+        "owns the account": owner == actor.id,
+    }
+    broken = [FieldError("/approver", why) for why, holds in refusals.items() if holds]
+    if broken:
+        raise FourEyesViolation(f"{actor.id} may not decide request {request.request_id}", *broken)
+
+
+def _reassigned(case: Case, scheme: str, before: str | None, after: str, basis: TierBasis) -> TierReassigned:
+    _require_known(scheme, after, case.effective_from)
+    codes = tier_edition(scheme, case.effective_from).codes
+    raised = before in codes and codes.index(after) > codes.index(before)
+    direction = TierDirection.INITIAL if before is None else TierDirection.RAISED if raised else TierDirection.LOWERED
+    return TierReassigned(scheme=scheme, from_code=before, to_code=after, direction=direction, basis=basis)
+
+
+def _require_known(scheme: str, code: str, at: datetime) -> None:
+    require_code(tier_edition(scheme, at), code, "/to_code")
+
+
+def _current(case: Case, scheme: str, at: datetime) -> str | None:
+    tier_edition(scheme, at)
+    value = case.file.value(pointer("tier", scheme), at)
+    return None if value is ABSENT else str(value["code"])
