@@ -1,0 +1,182 @@
+"""Every error this room raises on purpose.
+
+DatabaseFloorError
+├── MalformedConninfo             a connection string that cannot be read
+├── QueryError
+│   ├── MalformedQueryFile        a .sql file breaks the format of named statements
+│   └── UnknownQuery              no statement of that name (also a KeyError)
+├── MigrationError
+│   ├── UnsuitableServer          too old, not UTF-8, or without btree_gist
+│   ├── MalformedMigration        a file name breaks the numbering
+│   ├── MigrationChanged          an applied file was edited since
+│   ├── MigrationMissing          an applied file is gone
+│   ├── DatabaseNewerThanCode     the database has migrations that this code does not know
+│   └── MigrationFailed           the server refused a statement
+└── EmbeddedPostgresError
+    ├── UnsupportedPlatform       embedded PostgreSQL runs on Linux only
+    ├── BinariesNotFound          no usable PostgreSQL programs
+    ├── UnusableAccount           no account here can run PostgreSQL
+    ├── UnusableFolder            the data folder cannot hold a cluster
+    ├── OtherMajorVersion         the data folder was made by another major version
+    ├── AlreadyOwned              another process runs the server of this data folder
+    ├── InitializationFailed      initdb failed
+    └── StartFailed               the server ended before it was ready
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USE_DATABASE_URL = "Set DATABASE_URL to use a PostgreSQL server of your own instead."
+
+
+class DatabaseFloorError(Exception):
+    """Root of the tree."""
+
+
+class MalformedConninfo(DatabaseFloorError):
+    """A connection string that cannot be read; it is not repeated, for it may hold a password."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection string is neither keywords (host=... dbname=...) nor a URL (postgresql://...)")
+
+
+class QueryError(DatabaseFloorError):
+    """Something is wrong with a named statement."""
+
+
+class MalformedQueryFile(QueryError):
+    """A .sql file breaks the format of named statements."""
+
+    def __init__(self, source: str, line: int, reason: str) -> None:
+        super().__init__(f"{source}:{line}: {reason}")
+        self.source = source
+        self.line = line
+        self.reason = reason
+
+
+class UnknownQuery(QueryError, KeyError):
+    """No statement of that name in the file."""
+
+    def __init__(self, source: str, name: str) -> None:
+        super().__init__(f"{source} has no statement named {name!r}")
+        self.source = source
+        self.name = name
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MigrationError(DatabaseFloorError):
+    """The schema cannot be brought up to date."""
+
+
+class UnsuitableServer(MigrationError):
+    """The server cannot hold our schema."""
+
+
+class MalformedMigration(MigrationError):
+    """A migration file breaks the numbering NNNN_name.sql, dense from 0001."""
+
+
+class MigrationChanged(MigrationError):
+    """A migration file is not the one that was applied."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"migration {name} was edited after it had been applied; restore the file as it was")
+        self.name = name
+
+
+class MigrationMissing(MigrationError):
+    """An applied migration has no file any more, though later ones have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"migration {name} was applied to this database, but its file is gone")
+        self.name = name
+
+
+class DatabaseNewerThanCode(MigrationError):
+    """The database has been migrated by a newer version of this program."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"the database is newer than this program: it has {', '.join(names)}; update the program")
+        self.names = names
+
+
+class MigrationFailed(MigrationError):
+    """The server refused a migration; nothing of it was applied. The cause is chained."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"migration {name} failed and was rolled back: {reason}")
+        self.name = name
+
+
+class EmbeddedPostgresError(DatabaseFloorError):
+    """The embedded server cannot be run."""
+
+
+class UnsupportedPlatform(EmbeddedPostgresError):
+    """Embedded PostgreSQL needs Linux: death signals, /proc, locks shared with child processes."""
+
+    def __init__(self, platform: str) -> None:
+        super().__init__(f"embedded PostgreSQL runs on Linux, not on {platform}. {USE_DATABASE_URL}")
+        self.platform = platform
+
+
+class BinariesNotFound(EmbeddedPostgresError):
+    """No usable PostgreSQL programs where we look for them."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} {USE_DATABASE_URL}")
+
+
+class UnusableAccount(EmbeddedPostgresError):
+    """Neither this account nor another one that we may become can run PostgreSQL."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} {USE_DATABASE_URL}")
+
+
+class UnusableFolder(EmbeddedPostgresError):
+    """The data folder cannot hold a cluster."""
+
+
+class OtherMajorVersion(EmbeddedPostgresError):
+    """The data folder holds a cluster of another major version of PostgreSQL."""
+
+    def __init__(self, data_dir: Path, found: list[int], wanted: int) -> None:
+        majors = ", ".join(str(major) for major in found)
+        super().__init__(
+            f"{data_dir} was made by PostgreSQL {majors}, and the programs at hand are PostgreSQL {wanted}. "
+            f"Point PG_BINDIR at the programs of PostgreSQL {majors}, or export and import into a new data folder."
+        )
+        self.data_dir = data_dir
+        self.found = found
+        self.wanted = wanted
+
+
+class AlreadyOwned(EmbeddedPostgresError):
+    """Another process runs, or still holds, the server of this data folder; attach() may reach it."""
+
+    def __init__(self, data_dir: Path, holder: str) -> None:
+        super().__init__(f"the database in {data_dir} is run by {holder}")
+        self.data_dir = data_dir
+
+
+class InitializationFailed(EmbeddedPostgresError):
+    """initdb failed; nothing was left behind."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(f"initdb failed. {USE_DATABASE_URL}\n{output}")
+        self.output = output
+
+
+class StartFailed(EmbeddedPostgresError):
+    """The server ended before it was ready."""
+
+    def __init__(self, reason: str, log_tail: str) -> None:
+        super().__init__(f"{reason}\n{log_tail}".rstrip())
+        self.log_tail = log_tail
