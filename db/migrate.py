@@ -1,0 +1,124 @@
+"""Brings a database's schema up to date with the numbered, append-only files of migrations/.
+
+Owns ledger.schema_migration. Each file is applied and recorded in one transaction, under an advisory lock: if we
+die anywhere, the file is applied as a whole or not at all, and the next run goes on from there. A file that was
+applied never changes again; the digest tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from db.conninfo import with_settings
+from db.errors import (
+    DatabaseNewerThanCode,
+    MalformedMigration,
+    MigrationChanged,
+    MigrationFailed,
+    MigrationMissing,
+    UnsuitableServer,
+)
+from db.postgres_binaries import OLDEST_MAJOR
+from db.queries import load
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_QUERIES = load(Path(__file__).parent, "migrate.sql")
+_FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered file; `name` is the file name without its ending."""
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.text.encode()).digest()
+
+
+def migrate(conninfo: str, folder: Path = MIGRATIONS) -> list[str]:
+    """Apply what is missing, as the login of `conninfo`, and return the names; safe to run twice at once.
+
+    Raises a MigrationError, with nothing done beyond the files already applied.
+    """
+    shipped = read_migrations(folder)
+    applied: list[str] = []
+    # What a migration must not inherit from the login's defaults: it may take long, and says NOTICE at every turn.
+    settings = {"statement_timeout": "0", "client_min_messages": "warning", "timezone": "UTC"}
+    with psycopg.connect(with_settings(conninfo, settings, application_name="dossier_migrate")) as connection:
+        while name := _apply_next(connection, shipped):
+            applied.append(name)
+    return applied
+
+
+def read_migrations(folder: Path) -> list[Migration]:
+    """Read the files in order; numbers must be dense from 0001. Raises MalformedMigration."""
+    migrations = []
+    for expected, path in enumerate(sorted(folder.glob("*.sql")), start=1):
+        match = _FILE_NAME.fullmatch(path.stem)
+        if match is None or int(match["number"]) != expected:
+            raise MalformedMigration(f"{path.name} should be named {expected:04}_<name>.sql")
+        migrations.append(Migration(path.stem, path.read_text(encoding="utf-8")))
+    return migrations
+
+
+def _apply_next(connection: Connection[TupleRow], shipped: list[Migration]) -> str | None:
+    """Apply the first missing file and return its name, or None when there is none."""
+    with connection.transaction():
+        connection.execute(_QUERIES["take_migration_lock"])
+        # Looked at anew under the lock each time: another migrator may have been here in between.
+        recorded = _read_applied(connection)
+        _refuse_divergence(recorded, shipped)
+        if len(recorded) == len(shipped):
+            return None
+        migration = shipped[len(recorded)]
+        try:
+            connection.execute(migration.text.encode())
+            connection.execute(_QUERIES["record_applied"], {"name": migration.name, "sha256": migration.sha256})
+        except psycopg.Error as error:
+            raise MigrationFailed(migration.name, str(error)) from error
+        return migration.name
+
+
+def _read_applied(connection: Connection[TupleRow]) -> dict[str, bytes]:
+    """Return the digests of the applied migrations by name, in order; none in a database that we never touched."""
+    description = connection.execute(_QUERIES["describe_server"]).fetchall()[0]
+    *requirements, is_migrated = description
+    refuse_unsuitable_server(*requirements)
+    return dict(connection.execute(_QUERIES["read_applied"]).fetchall()) if is_migrated else {}
+
+
+def refuse_unsuitable_server(version_number: int, version: str, encoding: str, has_btree_gist: bool) -> None:
+    """Raise UnsuitableServer, saying what is missing."""
+    if version_number < OLDEST_MAJOR * 10_000:
+        raise UnsuitableServer(f"PostgreSQL {OLDEST_MAJOR} or newer is needed; this server is {version}")
+    if encoding != "UTF8":
+        raise UnsuitableServer(f"the database must be encoded in UTF8; this one is in {encoding}")
+    if not has_btree_gist:
+        raise UnsuitableServer(
+            "the server lacks the extension btree_gist; install PostgreSQL's contrib package (postgresql-contrib)"
+        )
+
+
+def _refuse_divergence(recorded: dict[str, bytes], shipped: list[Migration]) -> None:
+    """Refuse a database whose history is not the beginning of ours."""
+    digests = {migration.name: migration.sha256 for migration in shipped}
+    unknown = sorted(recorded.keys() - digests.keys())
+    newest = shipped[-1].name[:4] if shipped else "0000"
+    if newer := [name for name in unknown if name[:4] > newest]:
+        raise DatabaseNewerThanCode(newer)
+    if unknown:
+        raise MigrationMissing(unknown[0])
+    for name, sha256 in recorded.items():
+        if digests[name] != sha256:
+            raise MigrationChanged(name)

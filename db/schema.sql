@@ -1,0 +1,307 @@
+-- The whole schema as it is now, to be read. A database is made by migrations/, and a test proves that both give the
+-- same. Change: a new file in migrations/, and the same here.
+
+CREATE SCHEMA ledger;
+COMMENT ON SCHEMA ledger IS 'The evidence: what was recorded, in which order, and the proof of it. Insert-only.';
+CREATE SCHEMA keys;
+COMMENT ON SCHEMA keys IS 'Wrapped data keys. A database of its own in production, with its own short backup retention.';
+
+-- Roles belong to the whole server, so two databases may create them at the same moment: the loser of the race
+-- waits for the winner's commit and then finds the role there.
+DO $roles$
+DECLARE
+    role_name text;
+    -- Until 15 a member could always SET ROLE; since 16 who creates a role is a member who cannot.
+    may_take CONSTANT text := CASE
+        WHEN pg_catalog.current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET'
+    END;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY[
+        'dossier_app', 'dossier_sealer', 'dossier_signer', 'dossier_eraser', 'dossier_projector', 'dossier_reader'
+    ] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
+        IF NOT pg_catalog.pg_has_role(role_name, may_take) THEN
+            BEGIN
+                EXECUTE pg_catalog.format('GRANT %I TO CURRENT_USER', role_name);
+            EXCEPTION WHEN unique_violation THEN
+                NULL;
+            END;
+        END IF;
+    END LOOP;
+END
+$roles$;
+
+CREATE TABLE ledger.schema_migration (
+    name text PRIMARY KEY CHECK (name ~ '^[0-9]{4}_[a-z0-9_]+$'),
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ledger.schema_migration IS 'One row per migration applied to this database, written in its own transaction.';
+COMMENT ON COLUMN ledger.schema_migration.sha256 IS 'Digest of the file as it was applied: a migration that was edited later is refused.';
+
+CREATE TABLE ledger.event (
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    type text NOT NULL,
+    entry bytea NOT NULL CHECK (octet_length(entry) <= 65535),
+    PRIMARY KEY (stream, version)
+);
+COMMENT ON TABLE ledger.event IS 'One row per recorded event. The primary key is the concurrency control.';
+COMMENT ON COLUMN ledger.event.version IS 'Dense within a stream; our codec starts at 1, the event sourcing library''s own tests at 0.';
+COMMENT ON COLUMN ledger.event.type IS 'Repeats the type inside the entry, for queries; the entry is what counts.';
+COMMENT ON COLUMN ledger.event.entry IS 'The exact bytes that are hashed into the log, written once and never re-serialised.';
+
+CREATE TABLE ledger.payload (
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    part smallint NOT NULL CHECK (part >= 0),
+    ct bytea NOT NULL,
+    PRIMARY KEY (stream, version, part)
+);
+COMMENT ON TABLE ledger.payload IS 'The encrypted parts of an event. No foreign key to event: both are distributed by stream.';
+COMMENT ON COLUMN ledger.payload.ct IS 'Ciphertext under a key of the part''s data subject; its hash is in the entry.';
+
+CREATE TABLE ledger.unsealed (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    recorded_at timestamptz NOT NULL
+);
+COMMENT ON TABLE ledger.unsealed IS 'A queue, not evidence: events that have no place in the log yet. The sealer empties it.';
+COMMENT ON COLUMN ledger.unsealed.id IS 'Order of insertion, with gaps, visible out of order: a set to work off, never a cursor.';
+
+CREATE TABLE ledger.log (
+    idx bigint PRIMARY KEY CHECK (idx >= 0),
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+    known_at timestamptz NOT NULL,
+    UNIQUE (stream, version)
+);
+CREATE INDEX log_known_at_idx ON ledger.log (known_at, idx);
+COMMENT ON TABLE ledger.log IS 'The total order of events, given after commit by the sealer. The primary key fences a second sealer.';
+COMMENT ON COLUMN ledger.log.idx IS 'Dense from 0. Position, as everything else calls it, is idx + 1.';
+COMMENT ON COLUMN ledger.log.hash IS 'Leaf hash of the entry.';
+COMMENT ON COLUMN ledger.log.known_at IS 'Running maximum of recorded_at in log order: what "as known at T" is measured by.';
+
+CREATE TABLE ledger.checkpoint (
+    made_at timestamptz PRIMARY KEY,
+    size bigint NOT NULL CHECK (size >= 0)
+);
+COMMENT ON TABLE ledger.checkpoint IS 'The size of the log at an instant, also when nothing happened: makes answers about the past final.';
+
+CREATE TABLE ledger.idempotency (
+    key text PRIMARY KEY CHECK (char_length(key) BETWEEN 1 AND 255),
+    actor text NOT NULL,
+    request_mac bytea NOT NULL,
+    stream uuid NOT NULL,
+    first_version bigint NOT NULL CHECK (first_version >= 0),
+    last_version bigint NOT NULL,
+    status smallint NOT NULL,
+    profile_version bigint NOT NULL CHECK (profile_version >= 0),
+    masked jsonb,
+    CHECK (last_version >= first_version)
+);
+COMMENT ON TABLE ledger.idempotency IS 'Accepted commands by idempotency key, kept for ever. The answer is rebuilt from stream and versions.';
+COMMENT ON COLUMN ledger.idempotency.request_mac IS 'MAC of the request under a key derived from the subject''s data key, so that it dies with it.';
+COMMENT ON COLUMN ledger.idempotency.status IS 'HTTP status of the first answer.';
+COMMENT ON COLUMN ledger.idempotency.profile_version IS 'Version of the last event that had changed the profile when the command was answered.';
+COMMENT ON COLUMN ledger.idempotency.masked IS 'What the answer said about facts hidden behind later ones; null when there were none.';
+
+CREATE TABLE keys.subject_key (
+    subject uuid PRIMARY KEY,
+    wrapped bytea NOT NULL,
+    kek text NOT NULL,
+    state text NOT NULL CHECK (state IN ('active', 'held', 'destroyed'))
+);
+COMMENT ON TABLE keys.subject_key IS 'One data key per data subject, wrapped by a key that is not in the database.';
+COMMENT ON COLUMN keys.subject_key.kek IS 'Name of the wrapping key.';
+COMMENT ON COLUMN keys.subject_key.state IS 'held: under legal hold, must not be destroyed. destroyed: wrapped holds nothing that opens anything.';
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $body$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'DS001',
+        MESSAGE = format('%s.%s is evidence: %s is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP),
+        SCHEMA = TG_TABLE_SCHEMA,
+        TABLE = TG_TABLE_NAME;
+END
+$body$;
+COMMENT ON FUNCTION ledger.refuse_change() IS 'Refuses the statement with SQLSTATE DS001, whoever runs it.';
+
+-- Per statement, not per row: a statement that would have changed nothing is refused as well.
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.event
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.payload
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.log
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.idempotency
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger.unsealed
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+-- ALWAYS: also for a session that sets session_replication_role to replica.
+ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.log ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.checkpoint ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.idempotency ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.unsealed ENABLE ALWAYS TRIGGER refuse_truncate;
+
+GRANT USAGE ON SCHEMA ledger, keys
+    TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
+GRANT SELECT ON ledger.schema_migration TO dossier_app, dossier_reader;
+GRANT SELECT, INSERT ON ledger.event, ledger.payload, ledger.unsealed, ledger.idempotency TO dossier_app;
+GRANT SELECT ON ledger.log, ledger.checkpoint TO dossier_app;
+GRANT SELECT, INSERT ON keys.subject_key TO dossier_app;
+GRANT SELECT ON ledger.event TO dossier_sealer;
+GRANT SELECT, DELETE ON ledger.unsealed TO dossier_sealer;
+GRANT SELECT, INSERT ON ledger.log, ledger.checkpoint TO dossier_sealer;
+GRANT SELECT ON ledger.event, ledger.payload, ledger.log, ledger.checkpoint, keys.subject_key TO dossier_projector;
+GRANT SELECT ON
+    ledger.event, ledger.payload, ledger.unsealed, ledger.log, ledger.checkpoint, ledger.idempotency,
+    keys.subject_key
+    TO dossier_reader;
+
+-- In every jsonb column that may be null, SQL NULL means "no value"; a JSON null is 'null'::jsonb.
+
+CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
+
+CREATE SCHEMA read;
+COMMENT ON SCHEMA read IS 'Read models: plaintext, disposable, rebuilt from the evidence, not in backups.';
+
+CREATE TABLE read.profile (
+    customer_id uuid PRIMARY KEY,
+    version bigint NOT NULL CHECK (version >= 0),
+    profile_version bigint NOT NULL CHECK (profile_version >= 0),
+    boundaries bigint NOT NULL CHECK (boundaries >= 0),
+    as_of timestamptz NOT NULL,
+    next_boundary timestamptz,
+    fold_version integer NOT NULL,
+    state bytea NOT NULL
+)
+-- Every write updates its customer's row in place; the free third of each page keeps that a HOT update, which
+-- touches no index. For the same reason no column but the key is indexed.
+WITH (fillfactor = 67);
+COMMENT ON TABLE read.profile IS 'The current profile of a customer, written in the transaction of the write itself.';
+COMMENT ON COLUMN read.profile.version IS 'Version of the last event of the stream.';
+COMMENT ON COLUMN read.profile.profile_version IS 'Version of the last event that changed the profile document; what If-Match compares.';
+COMMENT ON COLUMN read.profile.boundaries IS 'How many instants at which a fact began or ended the row has been folded past.';
+COMMENT ON COLUMN read.profile.as_of IS 'The instant the row has been folded forward to.';
+COMMENT ON COLUMN read.profile.next_boundary IS 'The next instant at which a known fact begins or ends; null when none is ahead.';
+COMMENT ON COLUMN read.profile.fold_version IS 'Version of the fold that wrote the row; a row of an older one is folded anew when loaded.';
+COMMENT ON COLUMN read.profile.state IS 'Per slot every fact that wins at some instant from as_of on.';
+
+CREATE TABLE read.identifier (
+    scheme text NOT NULL,
+    value text NOT NULL,
+    customer_id uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    PRIMARY KEY (scheme, value)
+);
+CREATE INDEX identifier_customer_idx ON read.identifier (customer_id);
+COMMENT ON TABLE read.identifier IS 'Who holds an identifier. The primary key is what keeps two customers from holding the same one.';
+COMMENT ON COLUMN read.identifier.version IS 'Version of the event, in the customer''s stream, that recorded it.';
+
+CREATE TABLE read.tracking (
+    projection text PRIMARY KEY,
+    position bigint NOT NULL CHECK (position >= 0)
+);
+COMMENT ON TABLE read.tracking IS 'How far each projection has read the log; moved in the transaction that writes its rows.';
+COMMENT ON COLUMN read.tracking.position IS 'Position (log idx + 1) of the last event projected; 0 before the first.';
+
+CREATE TABLE read.facts (
+    customer_id uuid NOT NULL,
+    slot text NOT NULL,
+    value jsonb NOT NULL,
+    absent boolean NOT NULL DEFAULT false,
+    valid tstzrange NOT NULL CHECK (NOT isempty(valid)),
+    positions int8range NOT NULL CHECK (NOT isempty(positions)),
+    fact_from timestamptz NOT NULL,
+    rank bigint NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    -- Equal hashes come first: they send an insert down one branch of the tree, where uuid and text alone make it try
+    -- many. The columns themselves stay in it, so that no collision is ever a conflict.
+    CONSTRAINT facts_one_winner EXCLUDE USING gist (
+        uuid_hash_extended(customer_id, 0) WITH =,
+        hashtextextended(slot, 0) WITH =,
+        valid WITH &&,
+        positions WITH &&,
+        customer_id WITH =,
+        slot WITH =
+    )
+);
+CREATE INDEX facts_classified_idx ON read.facts (slot, value, customer_id)
+    WHERE slot LIKE '/tier/%' OR slot LIKE '/owner/%';
+CREATE INDEX facts_identifier_idx ON read.facts (slot, customer_id) WHERE slot LIKE '/identifiers/%';
+CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
+COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
+COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
+COMMENT ON COLUMN read.facts.absent IS 'True when the fact says that the slot has no value.';
+COMMENT ON COLUMN read.facts.valid IS 'When it is true in the world.';
+COMMENT ON COLUMN read.facts.positions IS 'From which position of the log on it is known to be so, and up to which.';
+COMMENT ON COLUMN read.facts.fact_from IS 'The fact''s own effective_from: the rectangle may begin later.';
+COMMENT ON COLUMN read.facts.rank IS 'Order of recording, which breaks ties of fact_from.';
+COMMENT ON COLUMN read.facts.version IS 'Version of the event that holds the slot here.';
+COMMENT ON CONSTRAINT facts_one_winner ON read.facts IS 'At any (known, valid) a slot has at most one value. Finds a customer''s rectangles by the hash of its id.';
+
+CREATE TABLE read.events (
+    customer_id uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    position bigint NOT NULL UNIQUE CHECK (position >= 1),
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    is_decision boolean NOT NULL,
+    actor text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    effective_from timestamptz,
+    effective_to timestamptz,
+    body jsonb NOT NULL,
+    PRIMARY KEY (customer_id, version)
+);
+CREATE INDEX events_customer_position_idx ON read.events (customer_id, position);
+CREATE INDEX events_actor_position_idx ON read.events (actor, position);
+CREATE INDEX events_first_idx ON read.events (customer_id) WHERE version = 1;
+CREATE INDEX events_decision_idx ON read.events (customer_id, position) WHERE is_decision;
+COMMENT ON TABLE read.events IS 'The decrypted events of the log, for histories and lists.';
+COMMENT ON COLUMN read.events.is_decision IS 'True when the event is a decision; false when it asserts facts.';
+COMMENT ON COLUMN read.events.effective_from IS 'Null for a decision, which happened when it was recorded.';
+COMMENT ON COLUMN read.events.effective_to IS 'Null when no end is known.';
+
+CREATE TABLE read.changes (
+    customer_id uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    slot text NOT NULL,
+    position bigint NOT NULL CHECK (position >= 1),
+    old jsonb,
+    new jsonb,
+    old_absent boolean NOT NULL,
+    new_absent boolean NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('CHANGE', 'CORRECTION', 'LATE')),
+    old_version bigint CHECK (old_version >= 0),
+    PRIMARY KEY (customer_id, version, slot)
+);
+CREATE INDEX changes_slot_position_idx ON read.changes (customer_id, slot, position);
+COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved, from what to what.';
+COMMENT ON COLUMN read.changes.old IS 'SQL NULL when the slot had no value; a JSON null is a value.';
+COMMENT ON COLUMN read.changes.new IS 'SQL NULL when the slot has no value any more; a JSON null is a value.';
+COMMENT ON COLUMN read.changes.old_absent IS 'True when a fact had said that there is no value; false also when nothing was known.';
+COMMENT ON COLUMN read.changes.new_absent IS 'True when a fact says that there is no value; false also when nothing is known.';
+COMMENT ON COLUMN read.changes.old_version IS 'Version of the event that held the slot before; null when none did.';
+
+GRANT USAGE ON SCHEMA read
+    TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA read TO dossier_app, dossier_projector, dossier_reader;
+GRANT INSERT, UPDATE, DELETE ON read.profile, read.identifier TO dossier_app;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.facts, read.events, read.changes, read.tracking TO dossier_projector;
