@@ -1,0 +1,68 @@
+"""Answers: JSON made once, as bytes, and the headers that go with it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.dependencies import is_dry_run, prefers_minimal
+from domain.events import RecordedEvent
+from ledger.records import Receipt
+
+JSON: Final = "application/json"
+PRIVATE: Final = {"Cache-Control": "private, no-cache"}
+"""Answers with customer content are kept by no shared cache and revalidated by every other: erasure reaches them."""
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, {**PRIVATE, **(headers or {})}, JSON)
+
+
+def written(request: Request, receipt: Receipt) -> Response:
+    """The answer to an accepted write; a replayed request gets the same one again."""
+    content: dict[str, Any] = {
+        "customer_id": receipt.customer_id,
+        "version": receipt.version,
+        "profile_version": receipt.profile_version,
+    }
+    if not prefers_minimal(request):
+        content["events"] = [_event(event, receipt) for event in receipt.events]
+    if is_dry_run(request):
+        return json_response({**content, "dry_run": True})
+    headers = {"ETag": f'"{receipt.revision}"', "Dossier-Token": f"{receipt.customer_id}:{receipt.version}"}
+    if receipt.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if receipt.registered:
+        headers["Location"] = f"/v1/customers/{receipt.customer_id}"
+    return json_response(content, 201 if receipt.registered else 200, headers)
+
+
+def revalidated(request: Request, etag: str) -> Response | None:
+    """304 if the caller already has what carries `etag`."""
+    known = request.headers.get("if-none-match")
+    if known is None:
+        return None
+    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    if etag in tags or tags == ["*"]:
+        return Response(status_code=304, headers={**PRIVATE, "ETag": etag})
+    return None
+
+
+def _event(event: RecordedEvent, receipt: Receipt) -> dict[str, Any]:
+    envelope = event.envelope
+    content: dict[str, Any] = {
+        "event_id": envelope.event_id,
+        "type": event.payload.type,
+        "version": envelope.version,
+        "recorded_at": envelope.recorded_at,
+        "effective_from": envelope.effective_from,
+        "effective_to": envelope.effective_to,
+    }
+    masked = receipt.masked.get(envelope.version)
+    if masked is not None:
+        content["masked_from"] = masked
+    content["data"] = event.payload.model_dump(mode="json")
+    return content

@@ -1,0 +1,85 @@
+"""The composition root: every part of the API process is made and joined here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from fastapi import FastAPI
+from uuid_utils.compat import uuid7
+
+from api import errors, openapi
+from api.dependencies import Service
+from api.routes import commands, health, history, lists, profiles
+from api.tokens import TokenVerifier
+from db.pool import async_pool, sync_pool
+from ledger.application import Ledger
+from ledger.kek import FileKek
+from ledger.keys import KeyStore
+from ledger.records import Records
+from ledger.writer import Writer
+from projections.identifiers import IdentifierView
+from projections.profile import ProfileView
+from settings import Settings
+
+_DESCRIPTION = """\
+One file per customer; every change an immutable event that says who, what, when recorded, when true, why, and on
+what evidence. Profiles, audit trails and point-in-time views all follow from the events.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for `settings`, whose `conninfo` must name a migrated database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        conninfo = settings.conninfo or ""
+        writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=4, autocommit=True)
+        readers = async_pool(conninfo, "dossier_reader", min_size=2, max_size=8, autocommit=True)
+        writers.open(wait=False)
+        await readers.open(wait=False)
+        keys = KeyStore(writers, FileKek.from_file(settings.kek_file))
+        records = Records(
+            Ledger(writers, keys), writers, keys, files=ProfileView(), holders=IdentifierView(), new_id=uuid7
+        )
+        writer = Writer(records)
+        writer.start()
+        app.state.service = Service(
+            writer, readers, _verifier(settings), uuid7, wait_seconds=settings.read_wait_seconds
+        )
+        try:
+            yield
+        finally:
+            writer.stop()
+            await readers.close()
+            writers.close()
+
+    app = FastAPI(
+        title="Dossier",
+        version=version("dossier-records"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    for routes in (commands, lists, profiles, history, health):
+        app.include_router(routes.router)
+    openapi.install(app)
+    return app
+
+
+def _verifier(settings: Settings) -> TokenVerifier:
+    """Verifies against the key file's public half: a private key is accepted, and only its public half kept."""
+    pem = settings.jwt_key_file.read_bytes()
+    if b"PRIVATE KEY" in pem:
+        private = serialization.load_pem_private_key(pem, password=None)
+        key = private.public_key() if isinstance(private, Ed25519PrivateKey) else None
+    else:
+        public = serialization.load_pem_public_key(pem)
+        key = public if isinstance(public, Ed25519PublicKey) else None
+    if key is None:
+        raise ValueError(f"{settings.jwt_key_file} holds no Ed25519 key")
+    return TokenVerifier(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)

@@ -1,0 +1,159 @@
+"""What a route needs from a request: the service's parts, the actor, the preconditions, the body."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from fastapi import Request
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from api.bodies import LONGEST_BODY_BYTES
+from api.errors import Problem
+from api.tokens import TokenVerifier, unauthorized
+from domain.decisions import Change, NewId, Order
+from domain.decisions.record import IMPORTER
+from domain.errors import FieldError, Refusal, RoleRequired
+from domain.events import Actor
+from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
+from ledger.writer import Writer
+
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})(?:\.[0-9A-Za-z.]*)?"')
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that the composition root joins; a request finds them in `app.state.service`."""
+
+    writer: Writer
+    readers: AsyncConnectionPool[AsyncConnection[TupleRow]]
+    verifier: TokenVerifier
+    new_id: NewId
+    wait_seconds: float
+    """How long a read waits for its read model before it answers 503."""
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def actor_of(request: Request) -> Actor:
+    """The acting person, from the bearer token alone. Raises Problem 401."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorized("send `Authorization: Bearer <token>`")
+    return service_of(request).verifier.actor(token.strip())
+
+
+def is_dry_run(request: Request) -> bool:
+    return request.query_params.get("dry_run", "").lower() in {"true", "1"}
+
+
+def prefers_minimal(request: Request) -> bool:
+    return "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body, at most LONGEST_BODY_BYTES. Raises Problem 413 without reading on."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LONGEST_BODY_BYTES:
+            raise Problem(
+                "body-too-large", 413, "The body is too large", f"at most {LONGEST_BODY_BYTES} bytes are taken"
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def submission_of(
+    request: Request, body: bytes, customer_id: UUID, changes: Sequence[Change], *, new: bool = False
+) -> Submission:
+    """The order that a request makes, with its preconditions. Raises Problem or Refusal."""
+    actor = actor_of(request)
+    dry_run = is_dry_run(request)
+    order = Order(
+        customer_id,
+        tuple(changes),
+        actor,
+        request_id=request.headers.get("x-request-id", "")[:200] or None,
+        idempotency_key=None if dry_run else _idempotency_key(request),
+    )
+    return Submission(
+        order,
+        NewFile() if new else _expected(request, actor),
+        hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + body).digest(),
+        _identifiers(changes),
+        dry_run,
+    )
+
+
+def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
+    named: set[tuple[str, str]] = set()
+    for change in changes:
+        try:
+            named |= change.command.identifiers()
+        except Refusal as refusal:
+            raise refusal.below(change.pointer) from refusal
+    return frozenset(named)
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "").strip('"')
+    if not key:
+        raise Problem(
+            "idempotency-key-missing",
+            400,
+            "An idempotency key is required",
+            "a retry must be recognisable",
+            FieldError("Idempotency-Key", "send a unique text with every write"),
+        )
+    if not _KEY.fullmatch(key):
+        raise Problem(
+            "idempotency-key-malformed",
+            400,
+            "The idempotency key is malformed",
+            "not usable as a key",
+            FieldError("Idempotency-Key", "1 to 255 printable ASCII characters without blanks"),
+        )
+    return key
+
+
+def _expected(request: Request, actor: Actor) -> AtProfileVersion | AnyVersion:
+    stated = request.headers.get("if-match")
+    if stated is None:
+        raise Problem(
+            "precondition-required",
+            428,
+            "If-Match is required",
+            "say which version of the file you looked at",
+            FieldError("If-Match", "send the ETag of the profile you read"),
+            invariant="I3",
+        )
+    if stated.strip() == "*":
+        if IMPORTER not in actor.roles:
+            raise RoleRequired(
+                "only an importer may write without looking",
+                FieldError("If-Match", f"* needs the role {IMPORTER}"),
+                role=IMPORTER,
+            )
+        return AnyVersion()
+    match = _ENTITY_TAG.fullmatch(stated.strip())
+    if match is None:
+        raise Problem(
+            "precondition-malformed",
+            400,
+            "If-Match is malformed",
+            "not an ETag of this service",
+            FieldError("If-Match", 'one ETag, such as "17.0"'),
+        )
+    return AtProfileVersion(int(match[1]))

@@ -1,0 +1,114 @@
+"""Which moment a read asks about: the query parameters known_at, valid_at and at_position, and read-your-write.
+
+A date means midnight in the business time zone, as everywhere. Nothing of the future is known (422).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Request
+from psycopg import AsyncConnection
+from pydantic import TypeAdapter, ValidationError
+
+from api.dependencies import service_of
+from api.errors import Problem
+from domain.errors import FieldError
+from domain.values import Instant
+from projections import basis
+from projections.basis import Basis
+
+_INSTANT: Final = TypeAdapter(Instant)
+_LAST_POSITION: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a request says about when. At most one of `known_at` and `at_position` is set."""
+
+    known_at: datetime | None
+    valid_at: datetime | None
+    at_position: int | None
+
+    @property
+    def is_now(self) -> bool:
+        return self.known_at is None and self.valid_at is None and self.at_position is None
+
+
+def moment_of(request: Request) -> Moment:
+    """The moment that the query names. Raises Problem 422."""
+    query = request.query_params
+    known_at, at_position = query.get("known_at"), query.get("at_position")
+    if known_at is not None and at_position is not None:
+        raise invalid_parameter("at_position", "say what is known by known_at or by at_position, not by both")
+    return Moment(
+        instant("known_at", known_at) if known_at is not None else None,
+        instant("valid_at", query["valid_at"]) if "valid_at" in query else None,
+        position("at_position", at_position) if at_position is not None else None,
+    )
+
+
+def instant(name: str, text: str) -> datetime:
+    # An unescaped "+" of an offset arrives as a blank.
+    try:
+        return _INSTANT.validate_python(text.replace(" ", "+"))
+    except ValidationError as error:
+        raise invalid_parameter(name, "a date or an RFC 3339 time is needed, such as 2026-06-30") from error
+
+
+def position(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= _LAST_POSITION:
+        raise invalid_parameter(name, "a position of the log is needed, a number from 1")
+    return int(text)
+
+
+def invalid_parameter(name: str, detail: str) -> Problem:
+    return Problem("invalid-parameter", 422, "A parameter is not valid", "see errors", FieldError(name, detail))
+
+
+async def basis_of(connection: AsyncConnection[Any], request: Request, moment: Moment) -> Basis:
+    """The position and instant that `moment` means, once the read models have passed it.
+
+    Raises Problem 422 for the future, PositionNotSealed, ReadModelsBehind.
+    """
+    await wait_for_token(connection, request)
+    if moment.at_position is not None:
+        found = await basis.at_position(connection, moment.at_position, moment.valid_at)
+    elif moment.known_at is not None:
+        if moment.known_at > await basis.clock(connection):
+            raise invalid_parameter("known_at", "lies in the future; nothing can be known yet")
+        found = await basis.known_by(connection, moment.known_at, moment.valid_at)
+    else:
+        found = await basis.latest(connection, moment.valid_at)
+    await basis.wait_until(connection, found.position, service_of(request).wait_seconds)
+    return found
+
+
+async def wait_for_token(connection: AsyncConnection[Any], request: Request) -> None:
+    """With `?after=<token>`: wait until the read models have passed the event that the token names."""
+    token = request.query_params.get("after")
+    if token is None:
+        return
+    customer_id, version = token_parts(token)
+    await basis.wait_for(connection, customer_id, version, service_of(request).wait_seconds)
+
+
+def token_parts(token: str) -> tuple[UUID, int]:
+    """Customer and version in a Dossier-Token. Raises Problem 422."""
+    customer, _, version = token.partition(":")
+    try:
+        return UUID(customer), position("after", version)
+    except ValueError as error:
+        raise invalid_parameter("after", "send the Dossier-Token of a write as it was answered") from error
+
+
+def query_of(moment: Moment) -> str:
+    """The query string that names the same moment, "" for now."""
+    said = {name: getattr(moment, name) for name in ("known_at", "valid_at", "at_position")}
+    stated = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
+    query = urlencode({name: value for name, value in stated.items() if value is not None})
+    return f"?{query}" if query else ""
