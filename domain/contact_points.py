@@ -15,7 +15,7 @@ from domain.errors import FieldError, InvalidField
 from domain.events.contacts import ContactPointKind
 
 _HOME_REGION: Final = "CN"
-_WECHAT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}|\+?\d{5,20}")
+_WECHAT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}|\+?\d{5,20}", re.ASCII)
 
 
 def normalised(kind: ContactPointKind, value: str) -> tuple[str, str | None]:

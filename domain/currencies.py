@@ -5,7 +5,7 @@ Codes come from pycountry; the decimal places, which it does not carry, are the 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import pycountry
@@ -17,7 +17,7 @@ _FOUR: Final = frozenset("CLF UYW".split())
 _NO_MONEY: Final = frozenset("XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX".split())
 
 
-@cache
+@lru_cache(maxsize=512)
 def minor_digits(code: str) -> int | None:
     """Decimal places of the currency `code`, or None if ISO 4217 knows no such money."""
     if code in _NO_MONEY or pycountry.currencies.get(alpha_3=code) is None or not code.isupper():

@@ -72,7 +72,7 @@ def timeline(facts: Iterable[Fact]) -> Timeline:
         {fact.effective_from for fact in ordered}
         | {fact.effective_to for fact in ordered if fact.effective_to is not None}
     )
-    ends: list[datetime | None] = [*boundaries[1:], None]
+    ends: list[datetime | None] = [*boundaries[1:], None] if boundaries else []
     covering: list[tuple[int, Fact]] = []  # a heap whose top has the greatest precedence
     segments: list[Segment] = []
     upcoming = 0

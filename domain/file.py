@@ -96,6 +96,11 @@ class CustomerFile:
 
     # Reading
 
+    @property
+    def revision(self) -> str:
+        """Names what the profile shows: two files of one customer with the same revision show the same."""
+        return f"{self.profile_version}.{self.boundaries}"
+
     def holder(self, slot: str, valid_at: datetime) -> Fact | None:
         """The fact that holds `slot` at `valid_at`. HistoryNeeded if that lies before what is kept."""
         if self.history is not None:
@@ -202,14 +207,22 @@ class CustomerFile:
         return any(changed)
 
     def _set(self, slot: str, segments: Timeline) -> bool:
-        kept = from_instant(segments, self.as_of)
-        if kept == self.slots.get(slot, ()):
+        before, kept = self.slots.get(slot, ()), from_instant(segments, self.as_of)
+        if kept == before:
             return False
         if kept:
             self.slots[slot] = kept
         else:
             self.slots.pop(slot, None)
-        return True
+        return self._still_shows(before) != self._still_shows(kept)
+
+    def _still_shows(self, segments: Timeline) -> list[tuple[datetime, datetime | None, Fact]]:
+        """What the segments say from `as_of` on: a change to the past alone leaves the profile as it was."""
+        return [
+            (max(segment.start, self.as_of), segment.end, segment.fact)
+            for segment in segments
+            if segment.end is None or segment.end > self.as_of
+        ]
 
     def _note_effective(self, instant: datetime) -> None:
         if self.history is None and (self.effective_since is None or instant < self.effective_since):

@@ -19,8 +19,8 @@ from domain.errors import FieldError, InvalidField, UnknownCode
 
 _SCHEME: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _VALUE: Final = re.compile(r"\S(?:[^\x00-\x1f]{0,126}\S)?")
-_DUNS: Final = re.compile(r"\d{9}")
-_COMPANY_NUMBER: Final = re.compile(r"(?:[A-Z]{2}\d{6}|[A-Z]\d{7}|\d{8})")
+_DUNS: Final = re.compile(r"\d{9}", re.ASCII)
+_COMPANY_NUMBER: Final = re.compile(r"(?:[A-Z]{2}\d{6}|[A-Z]\d{7}|\d{8})", re.ASCII)
 
 
 def normalised(scheme: str, value: str) -> str:

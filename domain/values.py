@@ -26,7 +26,8 @@ EARLIEST: Final = datetime(1000, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_DURATION: Final = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
+_DURATION: Final = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INTEGERS: Final = range(-(2**63), 2**64)
 _DEPTH: Final = 32
 
@@ -69,6 +70,8 @@ def _leaves(value: Any, depth: int) -> Iterator[tuple[Any, int]]:
         yield None, depth
     elif isinstance(value, dict):
         for key, item in value.items():
+            if not isinstance(key, str):
+                raise PydanticCustomError("json", "the keys of a JSON object are text")
             yield key, depth
             yield from _leaves(item, depth + 1)
     elif isinstance(value, list | tuple):
@@ -79,18 +82,26 @@ def _leaves(value: Any, depth: int) -> Iterator[tuple[Any, int]]:
 
 
 def _effective_instant(value: Any) -> Any:
-    """A date is midnight in the business time zone; a time without a zone is refused."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+    """A date is midnight in the business time zone; a number, even written as text, is refused."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        value = _calendar_day(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(_calendar_day(value), time(), BUSINESS_TIMEZONE)
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DAY.match(value)):
+        raise PydanticCustomError("effective_time", "write a date or an RFC 3339 time")
+    return value
+
+
+def _calendar_day(value: Any) -> Any:
+    if isinstance(value, str) and _DAY.fullmatch(value):
         try:
             value = date.fromisoformat(value)
         except ValueError as error:
-            raise PydanticCustomError("effective_time", "not a calendar date") from error
-    if isinstance(value, date) and not isinstance(value, datetime):
-        if not EARLIEST.year < value.year < LATEST.year:
-            raise PydanticCustomError("effective_time", "years 1001 to 9998 can be recorded")
-        return datetime.combine(value, time(), BUSINESS_TIMEZONE)
-    if isinstance(value, int | float):
-        raise PydanticCustomError("effective_time", "write a date or an RFC 3339 time, not a number")
+            raise PydanticCustomError("day", "not a calendar date") from error
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise PydanticCustomError("day", "write a date as YYYY-MM-DD")
+    if not EARLIEST.year < value.year < LATEST.year:
+        raise PydanticCustomError("day", "years 1001 to 9998 can be recorded")
     return value
 
 
@@ -115,6 +126,9 @@ def _duration(text: str) -> str:
 Instant = Annotated[datetime, BeforeValidator(_effective_instant), AfterValidator(_aware)]
 """An aware datetime in UTC; input may be a date (midnight in the business time zone) or an RFC 3339 time."""
 
+Day = Annotated[date, BeforeValidator(_calendar_day)]
+"""A calendar date, written YYYY-MM-DD."""
+
 JsonContent = Annotated[Any, AfterValidator(storable_json)]
 """Any JSON value, null included, kept exactly."""
 
@@ -137,9 +151,10 @@ LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z
 
 
 def _plain(amount: Decimal) -> Decimal:
+    """Finite, and written without an exponent."""
     if not amount.is_finite():
         raise PydanticCustomError("money", "an amount is a finite decimal")
-    return amount
+    return Decimal(format(amount, "f"))
 
 
 Amount = Annotated[Decimal, AfterValidator(_plain), Field(max_digits=24)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -56,6 +56,10 @@ class Case:
     @property
     def effective_from(self) -> datetime:
         return self.circumstances.effective_from or self.now
+
+    def at(self, effective_from: datetime) -> Case:
+        """The same case with another effective time."""
+        return replace(self, circumstances=self.circumstances.model_copy(update={"effective_from": effective_from}))
 
     def value(self, *segments: object) -> Any:
         """The value that shows in a slot at the effective time, or ABSENT."""

@@ -11,7 +11,14 @@ from pydantic import Field
 
 from domain.contact_points import normalised
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
-from domain.errors import FieldError, PersonalContactNeedsConsent, PrimaryContactRequired, Refusal, UnknownCode
+from domain.errors import (
+    FieldError,
+    InvalidField,
+    PersonalContactNeedsConsent,
+    PrimaryContactRequired,
+    Refusal,
+    UnknownCode,
+)
 from domain.events.contacts import (
     AddressChanged,
     AddressKind,
@@ -84,7 +91,7 @@ class AddContact(Command):
         fields = self.model_dump(exclude={"points", "contact_id", "is_primary"})
         yield Draft(ContactAdded(contact_id=contact_id, is_primary=primary is ABSENT, **fields))
         for index, point in enumerate(self.points):
-            yield Draft(_point(contact_id, point, f"/points/{index}"), initial_value=True)
+            yield Draft(_point(contact_id, point, case, f"/points/{index}"), initial_value=True)
         if self.is_primary and primary is not ABSENT:
             yield Draft(PrimaryContactReplaced(old_contact_id=UUID(primary), new_contact_id=contact_id))
 
@@ -98,8 +105,8 @@ class ChangeContactDetails(Command):
 
     def decide(self, case: Case) -> Iterator[Draft]:
         case.require_item("contacts", self.contact_id, "/contact_id")
-        if "name" in self.changed.model_fields_set and self.changed.name is None:
-            raise UnknownCode("a contact keeps a name", FieldError("/changed/name", "may not be taken away"))
+        if not self.changed.model_fields_set:
+            raise InvalidField("nothing is changed", FieldError("/changed", "name at least one field"))
         before = {field: case.value("contacts", self.contact_id, field) for field in self.changed.model_fields_set}
         old = ContactDetails(**{field: None if value is ABSENT else value for field, value in before.items()})
         yield Draft(ContactDetailsChanged(contact_id=self.contact_id, changed=self.changed, old=old))
@@ -196,6 +203,13 @@ def check_address(payload: AddressChanged, _case: Case) -> AddressChanged:
     return payload
 
 
+@checks(ContactDetailsChanged)
+def check_contact_details(payload: ContactDetailsChanged, _case: Case) -> ContactDetailsChanged:
+    if "name" in payload.changed.model_fields_set and payload.changed.name is None:
+        raise InvalidField("a contact keeps a name", FieldError("/changed/name", "may not be taken away"))
+    return payload
+
+
 @checks(ContactPointChanged)
 def check_contact_point(payload: ContactPointChanged, _case: Case) -> ContactPointChanged:
     """Normalised by its kind; personal points wait for consents (I11), which no file can hold yet."""
@@ -209,20 +223,13 @@ def check_contact_point(payload: ContactPointChanged, _case: Case) -> ContactPoi
     return payload.model_copy(update={"value": value, "number_type": number_type})
 
 
-def _point(contact_id: UUID, point: NewPoint, place: str) -> ContactPointChanged:
+def _point(contact_id: UUID, point: NewPoint, case: Case, place: str) -> ContactPointChanged:
+    fields = point.model_dump(exclude={"point_id"})
+    payload = ContactPointChanged(contact_id=contact_id, point_id=_given(point.point_id), **fields)
     try:
-        value, number_type = normalised(point.kind, point.value)
+        return check_contact_point(payload, case)
     except Refusal as refusal:
         raise refusal.below(place) from refusal
-    return ContactPointChanged(
-        contact_id=contact_id,
-        point_id=_given(point.point_id),
-        kind=point.kind,
-        value=value,
-        usage=point.usage,
-        verified=point.verified,
-        number_type=number_type,
-    )
 
 
 def _given(item_id: UUID | None) -> UUID:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import ClassVar
 
 from pydantic import Field
 
 from domain.decisions.base import Case, Command, Draft, change, checks
-from domain.errors import EffectiveDateOutOfRange, FieldError, IdentifierAlreadyClaimed, InvalidField, UnknownItem
+from domain.errors import (
+    EffectiveDateOutOfRange,
+    FieldError,
+    IdentifierAlreadyClaimed,
+    InvalidField,
+    Refusal,
+    UnknownItem,
+)
 from domain.events.identity import IdentifierRecorded, IdentifierRevoked, LegalNameChanged, NameKind
 from domain.facts import ABSENT
 from domain.identifiers import normalised
-from domain.values import LanguageTag, Line
+from domain.values import Day, LanguageTag, Line
 
 
 @change
@@ -37,14 +43,17 @@ class RecordIdentifier(Command):
     scheme: str = Field(max_length=32)
     value: Line
     issuer: Line | None = None
-    issued_on: date | None = None
-    expires_on: date | None = None
+    issued_on: Day | None = None
+    expires_on: Day | None = None
 
     def decide(self, _case: Case) -> Iterator[Draft]:
         yield Draft(IdentifierRecorded.model_validate(self.model_dump()))
 
     def identifiers(self) -> frozenset[tuple[str, str]]:
-        return frozenset({(self.scheme, normalised(self.scheme, self.value))})
+        try:
+            return frozenset({(self.scheme, normalised(self.scheme, self.value))})
+        except Refusal:  # nobody holds what cannot be recorded; deciding will refuse it, with its place
+            return frozenset()
 
 
 @change

@@ -68,11 +68,17 @@ class Registration(Value):
             yield f"/identifiers/{index}", identifier
         if self.country is not None:
             yield "", ChangeAddress(address_kind=AddressKind.REGISTERED, country=self.country)
-        if self.contact is not None and (name := self.contact.name or self.name) is not None:
-            details = self.contact.model_dump(exclude={"name", "points"}, exclude_unset=True)
-            yield "/contact", AddContact(name=name, points=self.contact.points, **details)
+        if self.contact is not None:
+            yield "/contact", self._first_contact(self.contact)
         if self.owner is not None:
             yield "", AssignOwner(role=OwnerRole.ACCOUNT_MANAGER, to_staff=self.owner)
+
+    def _first_contact(self, contact: FirstContact) -> AddContact:
+        name = contact.name or self.name
+        if name is None:
+            raise InvalidField("a contact needs a name", FieldError("/contact/name", "neither it nor the file has one"))
+        details = contact.model_dump(exclude={"name", "points"}, exclude_unset=True)
+        return AddContact(name=name, points=contact.points, **details)
 
     def _require_complete(self) -> None:
         missing = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field
 
-from domain.decisions.base import Case, Command, Draft, NewId, change
+from domain.decisions.base import Case, Command, Draft, NewId, change, checks
 from domain.errors import CauseAnalysisRequired, FieldError, InvalidField
 from domain.events.needs import NeedClosed, NeedDetails, NeedIdentified, NeedOutcome, NeedRevised
-from domain.values import Budget, Duration, Line, Text
+from domain.values import Budget, Day, Duration, Line, Text
 
 
 @change
@@ -25,7 +24,7 @@ class IdentifyNeed(Command):
     concerns: Annotated[tuple[Line, ...], Field(max_length=50)] | None = None
     budget: Budget | None = None
     decision_cycle: Duration | None = None
-    required_by: date | None = None
+    required_by: Day | None = None
 
     def with_ids(self, new_id: NewId) -> Self:
         return self.model_copy(update={"need_id": self.need_id or new_id()})
@@ -50,8 +49,6 @@ class ReviseNeed(Command):
             )
         if not self.changes.model_fields_set:
             raise InvalidField("nothing is revised", FieldError("/changes", "name at least one field"))
-        if "statement" in self.changes.model_fields_set and self.changes.statement is None:
-            raise InvalidField("a need keeps a statement", FieldError("/changes/statement", "may not be taken away"))
         yield Draft(NeedRevised(need_id=self.need_id, changes=self.changes, cause_analysis=self.cause_analysis))
 
 
@@ -65,3 +62,10 @@ class CloseNeed(Command):
     def decide(self, case: Case) -> Iterator[Draft]:
         case.require_item("needs", self.need_id, "/need_id")
         yield Draft(NeedClosed(need_id=self.need_id, outcome=self.outcome))
+
+
+@checks(NeedRevised)
+def check_revision(payload: NeedRevised, _case: Case) -> NeedRevised:
+    if "statement" in payload.changes.model_fields_set and payload.changes.statement is None:
+        raise InvalidField("a need keeps a statement", FieldError("/changes/statement", "may not be taken away"))
+    return payload

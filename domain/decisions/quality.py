@@ -8,13 +8,14 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from domain.decisions.base import CHECKS, Case, Command, Draft
+from domain.decisions.base import CHECKS, COMMANDS, Case, Command, Draft
 from domain.decisions.tier import APPROVER, is_protected
-from domain.errors import FieldError, FourEyesViolation, HistoryNeeded, InvalidField, NoChange, NotCorrectable
+from domain.errors import FieldError, FourEyesViolation, HistoryNeeded, InvalidField, NoChange, NotCorrectable, Refusal
 from domain.events.base import Payload
 from domain.events.classification import TierReassigned
+from domain.events.envelope import ActorKind
 from domain.events.quality import FactCorrected, FactRetracted
-from domain.facts import ABSENT
+from domain.facts import same_json
 from domain.fold import FactEvent
 from domain.slots import pointer
 
@@ -35,12 +36,13 @@ class CorrectFact(Command):
     def decide(self, case: Case) -> Iterator[Draft]:
         target = _correctable(case, self.corrects, "/corrects")
         original = _content(target)
-        replacement = _checked(self._replacement(original), case)
-        _same_slots(original, replacement)
         envelope, stated = target.event.envelope, case.circumstances
         effective_from = stated.effective_from or envelope.effective_from
         effective_to = stated.effective_to or envelope.effective_to
-        if (replacement, effective_from, effective_to) == (original, envelope.effective_from, envelope.effective_to):
+        replacement = _checked(self._replacement(original), case.at(effective_from) if effective_from else case)
+        _same_slots(original, replacement)
+        same_period = (effective_from, effective_to) == (envelope.effective_from, envelope.effective_to)
+        if same_period and same_json(original.model_dump(mode="json"), replacement.model_dump(mode="json")):
             raise NoChange("the correction says what the fact already says", FieldError("/replacement", "no change"))
         if isinstance(original, TierReassigned) and isinstance(replacement, TierReassigned):
             _require_second_person(case, target, original, replacement.to_code)
@@ -54,10 +56,17 @@ class CorrectFact(Command):
 
     def _replacement(self, original: Payload) -> Payload:
         try:
-            return type(original).model_validate(original.model_dump(exclude_unset=True) | self.replacement)
+            replacement = type(original).model_validate(original.model_dump(exclude_unset=True) | self.replacement)
         except ValidationError as error:
-            fields = [FieldError(pointer("replacement", *problem["loc"]), problem["msg"]) for problem in error.errors()]
-            raise InvalidField("the replacement does not fit the corrected event's type", *fields) from error
+            problems = error.errors()
+            fields = [FieldError(pointer("replacement", *problem["loc"]), problem["msg"]) for problem in problems]
+            rule = next((problem["type"] for problem in problems if problem["type"] == "I21"), None)
+            raise InvalidField("the replacement does not fit the corrected event", *fields, rule=rule) from error
+        derived = [name for name in _derived(original) if getattr(original, name) != getattr(replacement, name)]
+        if derived:
+            fields = [FieldError(pointer("replacement", name), "follows from the decision") for name in derived]
+            raise InvalidField("nobody states these fields, so nobody corrects them", *fields)
+        return replacement
 
 
 class RetractFact(Command):
@@ -99,8 +108,14 @@ def _checked(replacement: Payload, case: Case) -> Payload:
     check = CHECKS.get(type(replacement))
     try:
         return check(replacement, case) if check else replacement
-    except InvalidField as refusal:
+    except Refusal as refusal:
         raise refusal.below("/replacement") from refusal
+
+
+def _derived(original: Payload) -> list[str]:
+    """The fields that the decision itself fills in: who approved, on what basis, what stood there before."""
+    stated = COMMANDS[original.type].model_fields.keys() - {"basis"}
+    return sorted(type(original).model_fields.keys() - stated)
 
 
 def _same_slots(original: Payload, replacement: Payload) -> None:
@@ -119,10 +134,12 @@ def _require_second_person(case: Case, target: FactEvent, original: TierReassign
         or (after is not None and is_protected(original.scheme, original.to_code, after, at))
     ):
         return
-    first = {target.event.envelope.actor.id, original.approver_id}
-    owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
-    if APPROVER not in case.actor.roles or case.actor.id in first or (owner is not ABSENT and owner == case.actor.id):
+    actor, setter = case.actor, target.event.envelope.actor
+    involved = {setter.id, setter.on_behalf_of, original.approver_id}
+    involved.add(case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now))
+    is_second = actor.id not in involved and (actor.on_behalf_of is None or actor.on_behalf_of not in involved)
+    if actor.kind is not ActorKind.HUMAN or APPROVER not in actor.roles or not is_second:
         raise FourEyesViolation(
             "a protected tier is corrected by a second person",
-            FieldError("", f"with the role {APPROVER}, who neither set it nor owns the account"),
+            FieldError("", f"a human with the role {APPROVER}, who neither set it nor owns the account"),
         )

@@ -20,6 +20,7 @@ from domain.errors import (
     EvidenceRequired,
     FieldError,
     NoChange,
+    NotCorrectable,
     ObservedAtRequired,
     PrimaryContactRequired,
     ReasonRequired,
@@ -28,6 +29,7 @@ from domain.errors import (
 )
 from domain.events.base import RecordedEvent
 from domain.events.envelope import Actor, Circumstances, Envelope
+from domain.events.lifecycle import CustomerRegistered
 from domain.facts import ABSENT, Timeline, same_json
 from domain.file import CustomerFile
 
@@ -110,13 +112,15 @@ def _admit(item: Change, case: Case) -> None:
 def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEvent:
     stated, payload = case.circumstances, draft.payload
     decision = payload.decision or draft.retracts is not None
-    check = CHECKS.get(type(payload))
+    effective_from = None if decision else draft.effective_from or case.effective_from
+    if (check := CHECKS.get(type(payload))) is not None:
+        payload = check(payload, case.at(effective_from) if effective_from else case)
     envelope = Envelope(
         event_id=event_id,
         customer_id=order.customer_id,
         version=case.file.version + 1,
         recorded_at=case.now,
-        effective_from=None if decision else draft.effective_from or case.effective_from,
+        effective_from=effective_from,
         effective_to=None if decision else draft.effective_to or stated.effective_to,
         observed_at=stated.observed_at,
         actor=order.actor,
@@ -134,7 +138,7 @@ def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEv
         corrects=draft.corrects,
         retracts=draft.retracts,
     )
-    return RecordedEvent(envelope, check(payload, case) if check else payload)
+    return RecordedEvent(envelope, payload)
 
 
 def _demand(event: RecordedEvent, draft: Draft, case: Case) -> None:
@@ -161,7 +165,8 @@ def _demand(event: RecordedEvent, draft: Draft, case: Case) -> None:
 def _period(event: RecordedEvent, case: Case) -> None:
     envelope, stated = event.envelope, case.circumstances
     if envelope.effective_from is None:
-        if event.payload.decision and (stated.effective_from or stated.effective_to) and not stated.initial_load:
+        opens_the_file = isinstance(event.payload, CustomerRegistered)  # its first facts use the stated dates
+        if (stated.effective_from or stated.effective_to) and not opens_the_file:
             raise EffectiveDateOutOfRange(
                 "a decision happens when it happens", FieldError("/effective_from", "not for decisions")
             )
@@ -200,17 +205,27 @@ def _apply(event: RecordedEvent, case: Case) -> None:
     """Take the event into the file; a fact that leaves every value as it was is refused (I15)."""
     facts = () if event.envelope.corrects else event.facts()
     before = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
+    claims = case.file.claims() if _undoes(event) else set()
     case.file.apply(event)
+    if _undoes(event) and case.file.claims() - claims:
+        raise NotCorrectable(
+            "an identifier once given up may be another file's by now", FieldError("", "record the identifier anew")
+        )
     after = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
-    if facts and all(map(_same_values, before, after)):
+    starts = [fact.effective_from for fact in facts]
+    if facts and all(map(_same_values, before, after, starts)):
         raise NoChange("this says what the file already says", FieldError("", "no value would change"))
 
 
-def _same_values(before: Timeline, after: Timeline) -> bool:
-    left, right = _values(before), _values(after)
+def _undoes(event: RecordedEvent) -> bool:
+    return event.envelope.corrects is not None or event.envelope.retracts is not None
+
+
+def _same_values(before: Timeline, after: Timeline, since: datetime) -> bool:
+    left, right = _values(before, since), _values(after, since)
     return len(left) == len(right) and all(
-        since == same_since and _same(value, same_value)
-        for (since, value), (same_since, same_value) in zip(left, right, strict=True)
+        start == same_start and _same(value, same_value)
+        for (start, value), (same_start, same_value) in zip(left, right, strict=True)
     )
 
 
@@ -218,19 +233,24 @@ def _same(left: object, right: object) -> bool:
     return left is right if left is ABSENT or right is ABSENT else same_json(left, right)
 
 
-def _values(timeline: Timeline) -> list[tuple[datetime | None, object]]:
-    """What shows from when on: neighbours with one value joined, gaps and absences alike."""
-    steps: list[tuple[datetime | None, object]] = [(None, ABSENT)]
+def _values(timeline: Timeline, since: datetime) -> list[tuple[datetime, object]]:
+    """What shows from when on, from `since`: neighbours with one value joined, gaps and absences alike.
+
+    Earlier instants are left out: a fact does not reach them, and a profile row may have let go of them.
+    """
+    steps: list[tuple[datetime, object]] = []
 
     def step(instant: datetime, value: object) -> None:
-        if not _same(steps[-1][1], value):
+        if not steps or not _same(steps[-1][1], value):
             steps.append((instant, value))
 
-    end: datetime | None = None
+    end: datetime | None = since
     for segment in timeline:
+        if segment.end is not None and segment.end <= since:
+            continue
         if end is not None and end < segment.start:
             step(end, ABSENT)
-        step(segment.start, segment.fact.value)
+        step(max(segment.start, since), segment.fact.value)
         end = segment.end
     if end is not None:
         step(end, ABSENT)

@@ -14,6 +14,7 @@ from domain.errors import (
     EvidenceRequired,
     FieldError,
     FourEyesViolation,
+    InvalidField,
     NoChange,
     ReasonRequired,
     RequestStale,
@@ -50,7 +51,7 @@ class AssignTier(Command):
 
     def decide(self, case: Case) -> Iterator[Draft]:
         before = _current(case, self.scheme, case.effective_from)
-        payload = _reassigned(case, self.scheme, before, self.to_code, self.basis)
+        payload = _reassigned(self.scheme, before, self.to_code, self.basis, case.effective_from)
         require_reason(case)
         if self.basis is TierBasis.APPROVED or (self.basis is TierBasis.RULE) == (case.actor.kind is ActorKind.HUMAN):
             raise FourEyesViolation(
@@ -77,6 +78,8 @@ class RequestTierReassignment(Command):
         return self.model_copy(update={"request_id": self.request_id or new_id()})
 
     def decide(self, case: Case) -> Iterator[Draft]:
+        if self.request_id in case.file.requests:
+            raise InvalidField("another open request has this id", FieldError("/request_id", "choose another, or none"))
         effective = self.takes_effect or case.now
         _require_known(self.scheme, self.to_code, effective)
         before = _current(case, self.scheme, effective)
@@ -133,7 +136,7 @@ class ApproveTierReassignment(_Answer):
         if current != request.from_code:
             raise RequestStale("the file has moved on", FieldError("/request_id", f"the tier is now {current}"))
         yield Draft(TierReassignmentApproved(request_id=self.request_id, comment=self.comment))
-        payload = _reassigned(case, request.scheme, current, request.to_code, TierBasis.APPROVED)
+        payload = _reassigned(request.scheme, current, request.to_code, TierBasis.APPROVED, effective)
         yield Draft(
             payload.model_copy(update={"request_id": self.request_id, "approver_id": case.actor.id}),
             effective_from=effective,
@@ -168,7 +171,8 @@ class WithdrawTierReassignment(_Answer):
 @checks(TierReassigned)
 def check_tier(payload: TierReassigned, case: Case) -> Payload:
     _require_known(payload.scheme, payload.to_code, case.effective_from)
-    return payload
+    direction = _direction(payload.scheme, payload.from_code, payload.to_code, case.effective_from)
+    return payload.model_copy(update={"direction": direction})
 
 
 def is_protected(scheme: str, before: str | None, after: str, at: datetime) -> bool:
@@ -210,12 +214,18 @@ def _require_second_person(case: Case, request: TierRequest) -> None:
         raise FourEyesViolation(f"{actor.id} may not decide request {request.request_id}", *broken)
 
 
-def _reassigned(case: Case, scheme: str, before: str | None, after: str, basis: TierBasis) -> TierReassigned:
-    _require_known(scheme, after, case.effective_from)
-    codes = tier_edition(scheme, case.effective_from).codes
-    raised = before in codes and codes.index(after) > codes.index(before)
-    direction = TierDirection.INITIAL if before is None else TierDirection.RAISED if raised else TierDirection.LOWERED
+def _reassigned(scheme: str, before: str | None, after: str, basis: TierBasis, at: datetime) -> TierReassigned:
+    _require_known(scheme, after, at)
+    direction = _direction(scheme, before, after, at)
     return TierReassigned(scheme=scheme, from_code=before, to_code=after, direction=direction, basis=basis)
+
+
+def _direction(scheme: str, before: str | None, after: str, at: datetime) -> TierDirection:
+    if before is None:
+        return TierDirection.INITIAL
+    codes = tier_edition(scheme, at).codes
+    raised = before in codes and codes.index(after) > codes.index(before)
+    return TierDirection.RAISED if raised else TierDirection.LOWERED
 
 
 def _require_known(scheme: str, code: str, at: datetime) -> None:

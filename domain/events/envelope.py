@@ -11,10 +11,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from domain.values import Code, Instant, Line, StaffId, Text, Value
+from domain.values import Code, Instant, Line, StaffId, Text, Value, storable_text
+
+WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(storable_text)]
+TraceId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable_text)]
 
 
 class ActorKind(StrEnum):
@@ -63,7 +66,7 @@ class SourceKind(StrEnum):
 class Source(Value):
     kind: SourceKind
     detail: Text | None = None
-    url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://\S+$")] | None = None
+    url: Annotated[WebAddress, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     batch_id: Line | None = None
     row: Annotated[int, Field(ge=0)] | None = None
 
@@ -79,7 +82,7 @@ class Reason(Value):
 
 class Evidence(Value):
     document_id: UUID | None = None
-    url: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    url: WebAddress | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     note: Text | None = None
 
@@ -104,8 +107,8 @@ class Circumstances(Value):
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=50)] = ()
     certainty: Certainty = Certainty.FACT
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
-    correlation_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    causation_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    correlation_id: TraceId | None = None
+    causation_id: TraceId | None = None
     initial_load: bool = False
 
     def model_post_init(self, _context: Any) -> None:

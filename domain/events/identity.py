@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
 from domain.events.base import Assertion, Payload, declare
 from domain.facts import ABSENT
 from domain.slots import pointer
-from domain.values import LanguageTag, Line
+from domain.values import Day, LanguageTag, Line
 
 
 class NameKind(StrEnum):
@@ -48,8 +47,8 @@ class IdentifierRecorded(Payload):
     scheme: str
     value: Line
     issuer: Line | None = None
-    issued_on: date | None = None
-    expires_on: date | None = None
+    issued_on: Day | None = None
+    expires_on: Day | None = None
 
     def assertions(self) -> Iterator[Assertion]:
         details = self.model_dump(mode="json", exclude={"scheme", "value"}, exclude_none=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -13,7 +12,7 @@ from pydantic import Field
 from domain.events.base import Assertion, Payload, declare
 from domain.facts import ABSENT
 from domain.slots import pointer
-from domain.values import Budget, Duration, Line, Text, Value
+from domain.values import Budget, Day, Duration, Line, Text, Value
 
 
 class NeedOutcome(StrEnum):
@@ -30,7 +29,7 @@ class NeedDetails(Value):
     concerns: Annotated[tuple[Line, ...], Field(max_length=50)] | None = None
     budget: Budget | None = None
     decision_cycle: Duration | None = None
-    required_by: date | None = None
+    required_by: Day | None = None
 
     def slots(self, need_id: UUID) -> Iterator[Assertion]:
         content = self.model_dump(mode="json")
@@ -49,7 +48,7 @@ class NeedIdentified(Payload):
     concerns: Annotated[tuple[Line, ...], Field(max_length=50)] | None = None
     budget: Budget | None = None
     decision_cycle: Duration | None = None
-    required_by: date | None = None
+    required_by: Day | None = None
 
     def assertions(self) -> Iterator[Assertion]:
         yield pointer("needs", self.need_id), True

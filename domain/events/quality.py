@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from pydantic import SerializeAsAny, field_validator
+from pydantic_core import PydanticCustomError
 
 from domain.events.base import EVENT_TYPES, Assertion, Payload, declare
 
@@ -27,7 +28,10 @@ class FactCorrected(Payload):
     @classmethod
     def _of_replaced_type(cls, value: Any, info: Any) -> Any:
         if isinstance(value, dict):
-            return EVENT_TYPES[info.data["replaced_type"]].model_validate(value)
+            replaced_type = EVENT_TYPES.get(info.data.get("replaced_type", ""))
+            if replaced_type is None:
+                raise PydanticCustomError("replaced_type", "no such event type to replace")
+            return replaced_type.model_validate(value)
         return value
 
     def assertions(self) -> Iterator[Assertion]:

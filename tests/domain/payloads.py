@@ -1,0 +1,62 @@
+"""One full payload, or a few, of every event type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.events import EVENT_TYPES, Payload
+from domain.events.identity import NameKind
+from tests.domain.story import uid
+
+_BUDGET = {"min": "1", "max": "2", "currency": "CNY"}
+_NEED = {
+    "statement": "s",
+    "pain_point": "p",
+    "concerns": ["c"],
+    "budget": _BUDGET,
+    "decision_cycle": "P1M",
+    "required_by": "2026-01-01",
+}
+_PERSON = {"name": "Li", "title": "CEO", "department": "Board", "buying_role": "DECIDER"}
+_ANSWER = {"request_id": uid(60), "comment": "c"}
+_TIER = {"scheme": "VALUE", "from_code": "ORDINARY", "to_code": "POTENTIAL"}
+_REASSIGNED = {**_TIER, "direction": "RAISED", "basis": "MANUAL"}
+_TAG = {"taxonomy_version": 1, "group": "REGION", "code": "EAST"}
+_POINT = {"contact_id": uid(10), "point_id": uid(11), "kind": "PHONE", "value": "+8675586013388"}
+
+_CONTENTS: dict[str, list[dict[str, Any]]] = {
+    "registered": [{"customer_kind": "ORGANISATION"}],
+    "archived": [{"reason_code": "LOST"}],
+    "reinstated": [{}],
+    "legal-name-changed": [{"name": "N", "language": "en", "name_kind": kind} for kind in NameKind],
+    "identifier-recorded": [{"scheme": "DUNS", "value": "123456789", "issuer": "i", "issued_on": "2026-01-01"}],
+    "identifier-revoked": [{"scheme": "OTHER", "value": "a/b"}],
+    "address-changed": [{"address_kind": "HOME", "country": "CN", "geo": {"latitude": 1, "longitude": 2}}],
+    "contact-added": [{"contact_id": uid(10), **_PERSON, "is_primary": True}],
+    "contact-details-changed": [{"contact_id": uid(10), "changed": _PERSON}],
+    "contact-point-changed": [_POINT, {**_POINT, "value": None}],
+    "primary-contact-replaced": [{"old_contact_id": uid(10), "new_contact_id": uid(20)}],
+    "contact-removed": [{"contact_id": uid(10), "removal_reason": "OBJECTION", "was_primary": True}],
+    "need-identified": [{"need_id": uid(50), **_NEED}],
+    "need-revised": [{"need_id": uid(50), "changes": _NEED, "cause_analysis": "why"}],
+    "need-closed": [{"need_id": uid(50), "outcome": "MET"}],
+    "tier-reassignment-requested": [{**_ANSWER, **_TIER, "expires_at": "2026-01-01T00:00:00Z"}],
+    "tier-reassignment-approved": [_ANSWER],
+    "tier-reassignment-rejected": [_ANSWER],
+    "tier-reassignment-withdrawn": [_ANSWER],
+    "tier-reassigned": [_REASSIGNED],
+    "owner-assigned": [{"role": "FILE_CUSTODIAN", "to_staff": "u-1"}],
+    "tag-applied": [_TAG],
+    "tag-removed": [_TAG],
+    "attribute-recorded": [{"key": "a/b", "value": None}],
+    "attribute-removed": [{"key": "~"}],
+    "fact-corrected": [{"replaced_type": "customer.tier-reassigned", "replacement": _REASSIGNED}],
+    "fact-retracted": [{"retracted_type": "customer.tier-reassigned", "slots": ["/tier/VALUE"]}],
+}
+_CONTENTS["tier-reassignment-requested"][0].pop("comment")
+
+PAYLOADS: list[Payload] = [
+    EVENT_TYPES[f"customer.{name}"].model_validate(content)
+    for name, contents in _CONTENTS.items()
+    for content in contents
+]

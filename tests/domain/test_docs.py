@@ -1,0 +1,66 @@
+"""docs/events.md says what the code says, no more and no less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from domain import decisions
+from domain.decisions import Command
+from domain.events import EVENT_TYPES, Payload
+from domain.slots import kind_of
+from tests.domain.payloads import PAYLOADS
+
+DOCS = Path(decisions.__file__).parents[2] / "docs"
+MARKS = {"R": "needs_reason", "E": "needs_evidence", "M": "major", "D": "decision"}
+
+
+def test_the_event_table_has_a_true_row_for_every_event_type_and_no_other() -> None:
+    rows = dict(documented())
+    assert list(rows) == list(dict.fromkeys(rows))
+    assert rows == {name: in_code(payload_class) for name, payload_class in EVENT_TYPES.items()}
+
+
+def test_the_glossary_is_one_table_of_distinct_terms() -> None:
+    lines = [line for line in (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    terms = [line.split("|")[1].strip() for line in lines[1:]]
+    assert len(terms) == len(set(terms)) > 30
+    assert all(line.count("|") == 4 for line in lines)
+
+
+def documented() -> Iterator[tuple[str, list[str]]]:
+    for line in (DOCS / "events.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `customer."):
+            name, *cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+            yield name, cells
+
+
+def in_code(payload_class: type[Payload]) -> list[str]:
+    """Version, fields, slots, marks and command, as the table writes them."""
+    fields = payload_class.model_fields.items()
+    return [
+        str(payload_class.schema_version),
+        ", ".join(name if field.is_required() else f"{name}?" for name, field in fields),
+        slots_of(payload_class),
+        " ".join(mark for mark, attribute in MARKS.items() if getattr(payload_class, attribute)),
+        command_of(payload_class),
+    ]
+
+
+def slots_of(payload_class: type[Payload]) -> str:
+    if payload_class.type == "customer.fact-corrected":
+        return "those of the corrected event"
+    asserted = [slot for payload in PAYLOADS if isinstance(payload, payload_class) for slot, _ in payload.assertions()]
+    return ", ".join(dict.fromkeys(kind.pattern for slot in asserted if (kind := kind_of(slot))))
+
+
+def command_of(payload_class: type[Payload]) -> str:
+    [command] = [each for each in all_commands(Command) if getattr(each, "records", None) is payload_class]
+    return command.__name__
+
+
+def all_commands(command: Any) -> Iterator[type[Command]]:
+    for subclass in command.__subclasses__():
+        yield subclass
+        yield from all_commands(subclass)
