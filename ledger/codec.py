@@ -1,0 +1,235 @@
+"""Events to stored bytes and back: the format of an entry, byte for byte.
+
+An entry is compact sorted JSON. It is what the log hashes, so it is written once and never re-serialised; it commits
+to each encrypted part, so that a part can be erased, but not exchanged, without breaking a proof. Reading checks the
+entry against its row and each part against the entry, and ends in the event or in a named error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+
+from domain.events import RecordedEvent
+from ledger import cipher
+from ledger.errors import (
+    DataKeyMissing,
+    EntryMismatch,
+    EntryTooLong,
+    MalformedEntry,
+    MalformedFrame,
+    MalformedPart,
+    PartErased,
+    Tampered,
+    WrongKey,
+)
+from ledger.frame import framed, unframed
+from ledger.plain import PlainEvent, PlainPart, from_plain, subjects_of, to_json, to_plain
+from ledger.upcasts import Content
+
+__all__ = [
+    "LONGEST_ENTRY_BYTES",
+    "decode",
+    "encode",
+    "entry_hash",
+    "recorded_at_in",
+    "seal",
+    "subjects_in",
+    "subjects_of",
+    "unseal",
+]
+
+LONGEST_ENTRY_BYTES: Final = 65535
+"""What an entry bundle of the log can hold."""
+
+_REQUIRED: Final = frozenset(["stream", "version", "event_id", "type", "schema", "recorded_at", "actor", "parts"])
+_OPTIONAL: Final = frozenset(["effective_from", "effective_to", "corrects", "retracts", "correlation"])
+_COMMITMENT_MEMBERS: Final = frozenset(["subject", "salt", "key", "ct"])
+_TIMES: Final = ("recorded_at", "effective_from", "effective_to")
+_TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
+
+
+class DataKeys(Protocol):
+    """Data keys by subject: a dict, or a KeyStore that looks them up. KeyError means that there is none."""
+
+    def __getitem__(self, subject: UUID, /) -> bytes: ...
+
+
+def encode(event: RecordedEvent, data_keys: DataKeys) -> StoredEvent:
+    """Encrypt and frame an event; `data_keys` holds at least its subjects' keys.
+
+    Raises Unrecordable or DataKeyMissing.
+    """
+    return seal(to_plain(event), data_keys)
+
+
+def decode(stored: StoredEvent, data_keys: DataKeys) -> RecordedEvent:
+    """The event that was encoded. Raises UnreadableEvent (see there for the verdicts) or DataKeyMissing."""
+    return from_plain(unseal(stored, data_keys))
+
+
+def entry_hash(entry: bytes) -> bytes:
+    """The leaf hash of RFC 6962, by which the log knows an entry."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def subjects_in(stored: StoredEvent) -> set[UUID]:
+    """Whose data keys `decode` needs. Raises UnreadableEvent."""
+    entry, _ = _opened_frame(stored)
+    return {commitment.subject for commitment in _commitments(stored, entry)}
+
+
+def recorded_at_in(stored: StoredEvent) -> str:
+    """The entry's `recorded_at` as it is written there. Raises UnreadableEvent."""
+    recorded_at: str = _opened_frame(stored)[0]["recorded_at"]
+    return recorded_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Commitment:
+    """What an entry says about one part."""
+
+    subject: UUID
+    salt: bytes
+    key: bytes
+    ciphertext_hash: bytes
+
+
+def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
+    """Encrypt each part, commit to it in the entry, and frame both."""
+    entry = plain.entry
+    stream, version = UUID(entry["stream"]), entry["version"]
+    ciphertexts = []
+    commitments = []
+    for number, (subject, content) in enumerate(plain.parts):
+        data_key = _data_key(data_keys, subject)
+        salt = os.urandom(cipher.SALT_BYTES)
+        sealed = cipher.seal(data_key, salt, to_json(content), cipher.place_of(stream, version, number))
+        ciphertexts.append((number, sealed.ciphertext))
+        commitments.append(
+            {
+                "subject": str(subject),
+                "salt": _base64(salt),
+                "key": _base64(sealed.key_commitment),
+                "ct": _base64(sealed.ciphertext_hash),
+            }
+        )
+    entry_bytes = to_json({**entry, "parts": commitments})
+    if len(entry_bytes) > LONGEST_ENTRY_BYTES:
+        raise EntryTooLong(f"the entry has {len(entry_bytes)} bytes; {LONGEST_ENTRY_BYTES} fit into the log")
+    return StoredEvent(stream, version, entry["type"], framed(entry_bytes, ciphertexts))
+
+
+def unseal(stored: StoredEvent, data_keys: DataKeys) -> PlainEvent:
+    """Check an entry against its row and open all parts."""
+    stream, version = stored.originator_id, stored.originator_version
+    entry, ciphertexts = _opened_frame(stored)
+    commitments = _commitments(stored, entry)
+    if len(ciphertexts) and max(ciphertexts) >= len(commitments):
+        raise EntryMismatch(stream, version, "a part stands with it that the entry does not name")
+    parts = []
+    for number, commitment in enumerate(commitments):
+        plaintext = _opened_part(stored, number, commitment, ciphertexts.get(number), data_keys)
+        try:
+            content = orjson.loads(plaintext)
+        except orjson.JSONDecodeError as error:
+            raise MalformedPart(stream, version, f"part {number} is not JSON") from error
+        parts.append(PlainPart(commitment.subject, content))
+    return PlainEvent(entry, tuple(parts))
+
+
+def _opened_frame(stored: StoredEvent) -> tuple[Content, dict[int, bytes]]:
+    stream, version = stored.originator_id, stored.originator_version
+    try:
+        entry_bytes, parts = unframed(stored.state)
+    except ValueError as error:
+        raise MalformedFrame(stream, version, str(error)) from error
+    try:
+        entry = orjson.loads(entry_bytes)
+    except orjson.JSONDecodeError as error:
+        raise MalformedEntry(stream, version, "the entry is not JSON") from error
+    if problem := _entry_problem(entry):
+        raise MalformedEntry(stream, version, problem)
+    if (entry["stream"], entry["version"], entry["type"]) != (str(stream), version, stored.topic):
+        raise EntryMismatch(stream, version, "the entry belongs to another stream, version or type")
+    return entry, dict(parts)
+
+
+def _entry_problem(entry: Any) -> str | None:
+    """What is wrong with the members that this module reads itself; the models check the others' values."""
+    if not isinstance(entry, dict):
+        return "the entry is no object"
+    if not _REQUIRED <= entry.keys() <= _REQUIRED | _OPTIONAL or None in entry.values():
+        return "the entry has not the members of an entry"
+    if [type(entry[name]) for name in ("type", "schema", "version", "parts")] != [str, int, int, list]:
+        return "a member of the entry has the wrong type"
+    for name in _TIMES:
+        time = entry.get(name)
+        if time is not None and not (isinstance(time, str) and len(time) == _TIME_LENGTH and time[-1] == "Z"):
+            return f"{name} is no time in UTC"
+    return None
+
+
+def _commitments(stored: StoredEvent, entry: Content) -> list[_Commitment]:
+    try:
+        commitments = [_commitment(member) for member in entry["parts"]]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise MalformedEntry(stored.originator_id, stored.originator_version, f"parts: {error}") from error
+    if not commitments:
+        raise MalformedEntry(stored.originator_id, stored.originator_version, "the entry names no part")
+    return commitments
+
+
+def _commitment(member: Content) -> _Commitment:
+    if member.keys() != _COMMITMENT_MEMBERS:
+        raise ValueError("a commitment has other members than subject, salt, key and ct")
+    salt, key, ciphertext_hash = (_from_base64(member[name]) for name in ("salt", "key", "ct"))
+    return _Commitment(UUID(member["subject"]), salt, key, ciphertext_hash)
+
+
+def _opened_part(
+    stored: StoredEvent,
+    number: int,
+    commitment: _Commitment,
+    ciphertext: bytes | None,
+    data_keys: DataKeys,
+) -> bytes:
+    version, subject = stored.originator_version, str(commitment.subject)
+    if ciphertext is None:
+        raise PartErased(stored.originator_id, version, number, subject, "the ciphertext is gone")
+    data_key = _data_key(data_keys, commitment.subject)
+    sealed = cipher.Sealed(commitment.key, ciphertext, commitment.ciphertext_hash)
+    place = cipher.place_of(UUID(str(stored.originator_id)), version, number)
+    match cipher.unseal(data_key, commitment.salt, sealed, place):
+        case cipher.Refused.WRONG_KEY as refused:
+            raise WrongKey(stored.originator_id, version, number, subject, refused.value)
+        case cipher.Refused.ALTERED as refused:
+            raise Tampered(stored.originator_id, version, number, subject, refused.value)
+        case bytes() as plaintext:
+            return plaintext
+
+
+def _data_key(data_keys: DataKeys, subject: UUID) -> bytes:
+    try:
+        return data_keys[subject]
+    except KeyError:
+        raise DataKeyMissing(subject) from None
+
+
+def _base64(value: bytes) -> str:
+    return b2a_base64(value, newline=False).decode("ascii")
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except Base64Error as error:
+        raise ValueError("a commitment is not base64") from error

@@ -1,0 +1,133 @@
+"""The data keys: one per data subject, wrapped in the database, held open here for a minute at most.
+
+What must stay true: a key that encrypts was read back from a committed row, so that no event is ever encrypted under
+a key that a crash or another process's insert made vanish; and a destroyed key is out of use after CACHE_SECONDS
+everywhere. A key whose command then failed stays behind unused and harms nobody; the subject's next one takes it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from db.queries import load
+from ledger.cipher import DATA_KEY_BYTES
+from ledger.errors import DataKeyMissing, KekMissing, SubjectErased, translated
+from ledger.kek import FileKek, KeyEncryptionKey
+from ledger.pool import Pool
+
+CACHE_SECONDS: Final = 60.0
+
+_QUERIES: Final = load(Path(__file__).parent, "keys.sql")
+_CACHED_AT_MOST: Final = 100_000
+
+
+def kek_at(path: Path, pool: Pool) -> FileKek:
+    """The key encryption key in a file, made at the first start: where no data key exists yet.
+
+    Raises KekMissing when data keys exist and the file does not: another key would not open them.
+    """
+    try:
+        return FileKek.from_file(path)
+    except KekMissing:
+        if _has_keys(pool):
+            raise
+        return FileKek.from_new_file(path)
+
+
+def _has_keys(pool: Pool) -> bool:
+    with translated(), pool.connection() as connection:
+        return connection.execute(_QUERIES["any_key"]).fetchone() == (True,)
+
+
+class _Held(NamedTuple):
+    data_key: bytes
+    until: float
+
+
+class KeyStore:
+    """Data keys by subject; safe to use from several threads.
+
+    `pool` leads to the database that holds schema `keys`; `clock` counts seconds and never goes back.
+    """
+
+    def __init__(self, pool: Pool, kek: KeyEncryptionKey, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._kek = kek
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cache: dict[UUID, _Held] = {}
+
+    def ensure(self, subjects: Iterable[UUID]) -> dict[UUID, bytes]:
+        """The subjects' data keys, made where there was none and read back after their commit.
+
+        Raises SubjectErased, KeyEncryptionError or Unavailable.
+        """
+        wanted = set(subjects)
+        found = self.load(wanted)
+        if missing := wanted - found.keys():
+            self._insert(sorted(missing))
+            found |= self.load(missing)
+            for subject in missing - found.keys():
+                raise DataKeyMissing(subject)
+        return found
+
+    def load(self, subjects: Iterable[UUID]) -> dict[UUID, bytes]:
+        """The data keys of those subjects that have one. Raises SubjectErased, KeyEncryptionError or Unavailable."""
+        wanted = set(subjects)
+        found = self._cached(wanted)
+        if missing := wanted - found.keys():
+            found |= self._read(missing)
+        return found
+
+    def __getitem__(self, subject: UUID) -> bytes:
+        """One subject's data key, as `codec.decode` asks for it. Raises KeyError when there is none."""
+        return self.load((subject,))[subject]
+
+    def forget(self, subject: UUID) -> None:
+        """Stop holding a subject's key, because it is being destroyed."""
+        with self._lock:
+            self._cache.pop(subject, None)
+
+    def is_empty(self) -> bool:
+        """Whether no data key exists yet."""
+        return not _has_keys(self._pool)
+
+    def _cached(self, subjects: set[UUID]) -> dict[UUID, bytes]:
+        now = self._clock()
+        with self._lock:
+            return {subject: held.data_key for subject in subjects if (held := self._fresh(subject, now)) is not None}
+
+    def _fresh(self, subject: UUID, now: float) -> _Held | None:
+        held = self._cache.get(subject)
+        return held if held is not None and now < held.until else None
+
+    def _read(self, subjects: set[UUID]) -> dict[UUID, bytes]:
+        # Counted from before the read: a key destroyed right after it is out of use in time.
+        until = self._clock() + CACHE_SECONDS
+        with translated(), self._pool.connection() as connection:
+            rows = connection.execute(_QUERIES["load_keys"], {"subjects": sorted(subjects)}).fetchall()
+        found: dict[UUID, bytes] = {}
+        for subject, wrapped, kek, state in rows:
+            if state == "destroyed":
+                raise SubjectErased(subject)
+            found[subject] = self._kek.unwrap(subject, kek, wrapped)
+        self._hold(found, until)
+        return found
+
+    def _hold(self, found: Mapping[UUID, bytes], until: float) -> None:
+        with self._lock:
+            if len(self._cache) + len(found) > _CACHED_AT_MOST:
+                self._cache.clear()
+            self._cache.update((subject, _Held(data_key, until)) for subject, data_key in found.items())
+
+    def _insert(self, subjects: list[UUID]) -> None:
+        wrapped = [self._kek.wrap(subject, secrets.token_bytes(DATA_KEY_BYTES)) for subject in subjects]
+        # The new keys are dropped here on purpose: only what is read back after this commit may encrypt.
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute(_QUERIES["insert_keys"], {"subjects": subjects, "wrapped": wrapped, "kek": self._kek.id})

@@ -1,0 +1,236 @@
+"""Events and their plain form: what an entry and each part say before encryption. Owns what stands where.
+
+The entry holds neither names nor free text; anyone may read it. Part 0 is the rest of the envelope and the content,
+under the customer's data key; fields marked `Personal` to somebody else stand in parts of their own. What must stay
+true: whatever was ever written is read as today's event (upcasts.py) or ends in a named error, and nothing is built
+past the models' validation.
+
+Null members that nobody set are left out, and times are RFC 3339 in UTC with six digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from domain.events import EVENT_TYPES, Envelope, Payload, Personal, RecordedEvent
+from domain.events.envelope import Certainty
+from domain.events.quality import FactCorrected
+from ledger.errors import ContentNotStorable, EntryMismatch, MalformedPart, UnknownEventType, UnknownSchemaVersion
+from ledger.upcasts import Content, upcast
+
+_IN_ENTRY: Final = frozenset(
+    ["event_id", "customer_id", "version", "recorded_at", "effective_from", "effective_to", "corrects", "retracts",
+     "correlation_id"]
+)  # fmt: skip
+_JSON_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+class PlainPart(NamedTuple):
+    """What one data subject's part says: JSON-ready content."""
+
+    subject: UUID
+    content: Content
+
+
+class PlainEvent(NamedTuple):
+    """An event before encryption: the entry but for its commitments, and what they will commit to."""
+
+    entry: Content
+    parts: tuple[PlainPart, ...]
+
+
+def to_plain(event: RecordedEvent) -> PlainEvent:
+    """Divide an event into its entry and the content of its parts, the other subjects' in ascending order."""
+    envelope, payload = event.envelope, event.payload
+    customer_id = envelope.customer_id
+    own, personal = _split(payload, customer_id)
+    stated = envelope.__dict__.items()
+    rest = {name: value for name, value in stated if name not in _IN_ENTRY and _says_something(value)}
+    content: Content = {"envelope": rest, "payload": own}
+    if isinstance(payload, FactCorrected):
+        content["replacement_schemas"] = list(_replacement_schemas(payload))
+    others = (PlainPart(subject, {"payload": personal[subject]}) for subject in sorted(personal))
+    return PlainEvent(_entry_of(envelope, payload), (PlainPart(customer_id, content), *others))
+
+
+def subjects_of(event: RecordedEvent) -> set[UUID]:
+    """Whose data keys an event needs to be encoded."""
+    customer_id = event.envelope.customer_id
+    return {customer_id, *_split(event.payload, customer_id)[1]}
+
+
+def from_plain(plain: PlainEvent) -> RecordedEvent:
+    """Build the event, its payload upcast to today's schema version. Raises UnreadableEvent."""
+    entry = plain.entry
+    try:
+        first = plain.parts[0].content
+        payload = first["payload"]
+        for part in plain.parts[1:]:
+            _merge(payload, part.content["payload"])
+        event_payload = _payload_of(entry, payload, first.get("replacement_schemas", []))
+        envelope = _envelope_of(entry, first["envelope"])
+    except ValidationError as error:
+        # Neither its text nor itself: both show the values, which would end up in a log file.
+        places = ", ".join("/".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
+        raise MalformedPart(entry["stream"], entry["version"], f"invalid: {places}") from None
+    except (LookupError, TypeError, AttributeError) as error:
+        raise MalformedPart(entry["stream"], entry["version"], type(error).__name__) from None
+    return RecordedEvent(envelope, event_payload)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a member of the envelope differs from what leaving it out means: None, False, (), Certainty.FACT."""
+    return value is not None and value is not False and value != () and value is not Certainty.FACT
+
+
+def _entry_of(envelope: Envelope, payload: Payload) -> Content:
+    entry: Content = {
+        "stream": str(envelope.customer_id),
+        "version": envelope.version,
+        "event_id": str(envelope.event_id),
+        "type": payload.type,
+        "schema": payload.schema_version,
+        "recorded_at": _time(envelope.recorded_at),
+        "actor": envelope.actor.id,
+    }
+    if envelope.effective_from is not None:
+        entry["effective_from"] = _time(envelope.effective_from)
+    if envelope.effective_to is not None:
+        entry["effective_to"] = _time(envelope.effective_to)
+    if envelope.corrects is not None:
+        entry["corrects"] = str(envelope.corrects)
+    if envelope.retracts is not None:
+        entry["retracts"] = str(envelope.retracts)
+    if envelope.correlation_id is not None:
+        entry["correlation"] = envelope.correlation_id
+    return entry
+
+
+def _envelope_of(entry: Content, rest: Content) -> Envelope:
+    if rest["actor"]["id"] != entry["actor"]:
+        raise EntryMismatch(entry["stream"], entry["version"], "the entry names another actor than its part")
+    return Envelope.model_validate(
+        {
+            **rest,
+            "event_id": entry["event_id"],
+            "customer_id": entry["stream"],
+            "version": entry["version"],
+            "recorded_at": entry["recorded_at"],
+            "effective_from": entry.get("effective_from"),
+            "effective_to": entry.get("effective_to"),
+            "corrects": entry.get("corrects"),
+            "retracts": entry.get("retracts"),
+            "correlation_id": entry.get("correlation"),
+        }
+    )
+
+
+def _payload_of(entry: Content, content: Content, replacement_schemas: list[int]) -> Payload:
+    content = _current(entry, entry["type"], entry["schema"], content)
+    inner = content
+    for schema in replacement_schemas:
+        inner["replacement"] = _current(entry, inner["replaced_type"], schema, inner["replacement"])
+        inner = inner["replacement"]
+    return EVENT_TYPES[entry["type"]].model_validate(content)
+
+
+def _current(entry: Content, stored_name: str, stored_version: int, content: Content) -> Content:
+    """The content as of today's schema version of a stored name."""
+    payload_class = EVENT_TYPES.get(stored_name)
+    if payload_class is None:
+        raise UnknownEventType(entry["stream"], entry["version"], f"unknown event type {stored_name!r}")
+    try:
+        return upcast(stored_name, stored_version, payload_class.schema_version, content)
+    except LookupError as error:
+        raise UnknownSchemaVersion(entry["stream"], entry["version"], str(error)) from error
+
+
+def _split(payload: Payload, customer_id: UUID) -> tuple[Content, dict[UUID, Content]]:
+    """The payload's content without what is personal to others, and that by its subject.
+
+    A subject's content repeats the structure down to its members, so that `_merge` puts both together.
+    """
+    content = _members(payload)
+    personal: dict[UUID, Content] = {}
+    for field, subject_field in _personal_fields(type(payload)):
+        subject = getattr(payload, subject_field)
+        if field in content and subject != customer_id:
+            personal.setdefault(subject, {})[field] = content.pop(field)
+    if isinstance(payload, FactCorrected):
+        content["replacement"], below = _split(payload.replacement, customer_id)
+        for subject, members in below.items():
+            personal.setdefault(subject, {})["replacement"] = members
+    return content, personal
+
+
+def _merge(content: Content, members: Content) -> None:
+    for name, value in members.items():
+        if name == "replacement" and name in content:
+            _merge(content[name], value)
+        else:
+            content[name] = value
+
+
+@cache
+def _personal_fields(payload_class: type[Payload]) -> tuple[tuple[str, str], ...]:
+    """The fields marked `Personal`, each with the field that names its subject."""
+    return tuple(
+        (name, mark.subject)
+        for name, field in payload_class.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Personal)
+    )
+
+
+def _replacement_schemas(payload: Payload) -> Iterator[int]:
+    """The schema versions of a correction's replacement, of that one's replacement if it is one too, and so on."""
+    while isinstance(payload, FactCorrected):
+        payload = payload.replacement
+        yield payload.schema_version
+
+
+def _members(model: BaseModel) -> Content:
+    """A model's fields but for those that nobody set and that are null: left out and null stay different.
+
+    Other defaults are written, so that a changed default does not change history.
+    """
+    given = model.model_fields_set
+    return {name: value for name, value in model.__dict__.items() if value is not None or name in given}
+
+
+def to_json(content: Content) -> bytes:
+    """Compact sorted JSON. Raises ContentNotStorable."""
+    try:
+        return orjson.dumps(content, _jsonable, _JSON_OPTIONS)
+    except orjson.JSONEncodeError as error:
+        raise ContentNotStorable(str(error.__cause__ or error)) from error
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case BaseModel():
+            return _members(value)
+        case datetime():
+            return _time(value)
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case _:
+            raise TypeError(f"no JSON value: {type(value).__name__}")
+
+
+def _time(instant: datetime) -> str:
+    if instant.tzinfo is not UTC:
+        if instant.utcoffset() is None:
+            raise ContentNotStorable("a time without an offset from UTC")
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

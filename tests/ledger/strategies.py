@@ -1,0 +1,97 @@
+"""Hypothesis strategies for payloads of every event type, drawn from the models' own annotations."""
+
+from __future__ import annotations
+
+import types
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Annotated, Any, Union, get_args, get_origin
+from uuid import UUID
+
+from hypothesis import strategies as st
+from pydantic import BaseModel, StringConstraints
+
+from domain.events import EVENT_TYPES, Payload
+from domain.events.quality import FactCorrected
+from domain.values import EARLIEST, LATEST, Budget
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=8,
+)
+_SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
+    Any: _JSON,
+    type(None): st.none(),
+    UUID: st.uuids(),
+    bool: st.booleans(),
+    int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(-90, 90),
+    date: st.dates(date(1001, 1, 1), date(9998, 12, 31)),
+    datetime: st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC)),
+}
+
+
+def payloads() -> st.SearchStrategy[Payload]:
+    """A payload of any type, corrections of all others included."""
+    plain = st.sampled_from(sorted(EVENT_TYPES.keys() - {FactCorrected.type})).flatmap(
+        lambda name: models(EVENT_TYPES[name])
+    )
+    corrected = plain.map(lambda payload: FactCorrected(replaced_type=payload.type, replacement=payload))
+    return plain | corrected
+
+
+def models(model: type[BaseModel]) -> st.SearchStrategy[Any]:
+    """Instances of a model; fields that have a default are sometimes left out."""
+    if model is Budget:
+        return _budgets()
+    required = {name: _field(model, name) for name, field in model.model_fields.items() if field.is_required()}
+    optional = {name: _field(model, name) for name, field in model.model_fields.items() if not field.is_required()}
+    return st.fixed_dictionaries(required, optional=optional).map(lambda fields: model(**fields))
+
+
+def _field(model: type[BaseModel], name: str) -> st.SearchStrategy[Any]:
+    field = model.model_fields[name]
+    return _annotated(field.annotation, field.metadata)
+
+
+def _annotated(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0], [*arguments[1:], *metadata])
+    if origin in (Union, types.UnionType):
+        return st.one_of(*(_annotated(choice, []) for choice in arguments))
+    if origin is tuple:
+        return st.lists(_annotated(arguments[0], []), max_size=4).map(tuple)
+    return _texts(metadata) if annotation is str else _plain(annotation)
+
+
+def _plain(annotation: Any) -> st.SearchStrategy[Any]:
+    if annotation in _SIMPLE:
+        return _SIMPLE[annotation]
+    if issubclass(annotation, Enum):
+        return st.sampled_from(list(annotation))
+    return models(annotation)
+
+
+def _texts(metadata: list[Any]) -> st.SearchStrategy[str]:
+    if any(getattr(getattr(mark, "func", None), "__name__", "") == "_duration" for mark in metadata):
+        return st.sampled_from(["P2M", "P1Y6M", "P3W", "PT36H"])
+    patterns = [mark.pattern for mark in metadata if isinstance(mark, StringConstraints) and mark.pattern]
+    if patterns:
+        return st.from_regex(patterns[0], fullmatch=True).map(lambda text: text.rstrip("\n")[:35].rstrip("-"))
+    return _TEXT.map(lambda text: text.strip() or "x")
+
+
+def _budgets() -> st.SearchStrategy[Budget]:
+    amounts = st.tuples(*[st.decimals(0, 10**12, places=2)] * 2)
+    return amounts.flatmap(
+        lambda pair: st.builds(
+            Budget, min=st.just(min(pair)), max=st.just(max(pair)), currency=st.sampled_from(["CNY", "EUR", "USD"])
+        )
+    )

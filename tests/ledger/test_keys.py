@@ -1,0 +1,151 @@
+"""The key store: a key that encrypts is one that was read back."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from ledger import errors
+from ledger.kek import FileKek
+from ledger.keys import CACHE_SECONDS, KeyStore, kek_at
+from ledger.pool import Pool
+from tests.ledger.conftest import KEK_TEXT
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def destroy(database: str, subject: UUID) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE keys.subject_key SET state = 'destroyed', wrapped = '' WHERE subject = %s", [subject]
+        )
+
+
+def another_store(pool: Pool) -> KeyStore:
+    return KeyStore(pool, FileKek.from_text(KEK_TEXT))
+
+
+def test_a_key_is_made_once_and_then_read(pool: Pool, keys: KeyStore) -> None:
+    subjects = [uuid4(), uuid4()]
+    made = keys.ensure(subjects)
+    assert set(made) == set(subjects)
+    assert len(set(made.values())) == 2
+    assert keys.ensure(subjects) == made
+    assert another_store(pool).load(subjects) == made
+
+
+def test_loading_makes_no_key(keys: KeyStore) -> None:
+    assert keys.load([uuid4()]) == {}
+    assert keys.is_empty()
+
+
+def test_a_store_with_a_key_is_not_empty(keys: KeyStore) -> None:
+    keys.ensure([uuid4()])
+    assert not keys.is_empty()
+
+
+def test_the_first_start_makes_a_key_file_and_later_ones_read_it(pool: Pool, tmp_path: Path) -> None:
+    path, subject = tmp_path / "kek", uuid4()
+    made = KeyStore(pool, kek_at(path, pool)).ensure([subject])
+    assert KeyStore(pool, kek_at(path, pool)).load([subject]) == made
+
+
+def test_no_new_key_file_is_made_where_data_keys_exist(pool: Pool, keys: KeyStore, tmp_path: Path) -> None:
+    keys.ensure([uuid4()])
+    with pytest.raises(errors.KekMissing):
+        kek_at(tmp_path / "kek", pool)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_subject_without_key_is_a_key_error(keys: KeyStore) -> None:
+    with pytest.raises(KeyError):
+        keys[uuid4()]
+
+
+def test_the_database_holds_no_data_key_in_the_clear(database: str, keys: KeyStore) -> None:
+    subject = uuid4()
+    data_key = keys.ensure([subject])[subject]
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SELECT wrapped, kek, state FROM keys.subject_key").fetchone()
+    assert row is not None
+    assert data_key not in row[0]
+    assert row[1:] == ("test", "active")
+
+
+def test_two_stores_at_once_agree_on_the_keys(pool: Pool) -> None:
+    subjects = [uuid4() for _ in range(40)]
+    with ThreadPoolExecutor(4) as executor:
+        shuffled = [subjects, subjects[::-1], subjects[20:], subjects[:20]]
+        results = list(executor.map(lambda wanted: another_store(pool).ensure(wanted), shuffled))
+    for result in results:
+        assert result.items() <= (results[0] | results[1]).items()
+    assert results[0] == results[1]
+
+
+def test_a_destroyed_key_is_refused_once_the_cache_has_expired(database: str, pool: Pool) -> None:
+    clock, subject = Clock(), uuid4()
+    keys = KeyStore(pool, FileKek.from_text(KEK_TEXT), clock)
+    made = keys.ensure([subject])
+    destroy(database, subject)
+    clock.now = CACHE_SECONDS - 1
+    assert keys.load([subject]) == made
+    clock.now = CACHE_SECONDS
+    for use in (keys.load, keys.ensure):
+        with pytest.raises(errors.SubjectErased) as caught:
+            use([subject])
+        assert caught.value.subject == subject
+
+
+def test_a_forgotten_key_is_looked_up_again(database: str, keys: KeyStore) -> None:
+    subject = uuid4()
+    keys.ensure([subject])
+    destroy(database, subject)
+    keys.forget(subject)
+    with pytest.raises(errors.SubjectErased):
+        keys.load([subject])
+
+
+def test_a_key_under_legal_hold_stays_in_use(database: str, pool: Pool, keys: KeyStore) -> None:
+    subject = uuid4()
+    made = keys.ensure([subject])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE keys.subject_key SET state = 'held'")
+    assert another_store(pool).load([subject]) == made
+
+
+def test_a_key_wrapped_by_another_kek_is_named(pool: Pool, keys: KeyStore) -> None:
+    subject = uuid4()
+    keys.ensure([subject])
+    with pytest.raises(errors.KekUnknown):
+        KeyStore(pool, FileKek.from_text("other" + KEK_TEXT[4:])).load([subject])
+
+
+def test_wrapped_keys_swapped_between_subjects_do_not_open(database: str, pool: Pool, keys: KeyStore) -> None:
+    subjects = [uuid4(), uuid4()]
+    keys.ensure(subjects)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE keys.subject_key AS one SET wrapped = other.wrapped FROM keys.subject_key AS other"
+            " WHERE other.subject <> one.subject"
+        )
+    with pytest.raises(errors.WrappedKeyDamaged):
+        another_store(pool).load(subjects)
+
+
+def test_the_service_cannot_change_or_remove_a_key(pool: Pool, keys: KeyStore) -> None:
+    keys.ensure([uuid4()])
+    for statement in ("UPDATE keys.subject_key SET kek = 'x'", "DELETE FROM keys.subject_key"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), pool.connection() as connection:
+            connection.execute(statement)
