@@ -1,0 +1,44 @@
+"""The eventsourcing Application of the write side: `save` appends recorded events, `history` reads a stream."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from eventsourcing.application import Application
+from eventsourcing.persistence import InfrastructureFactory
+from eventsourcing.utils import Environment
+
+from domain.events import RecordedEvent
+from ledger import codec
+from ledger.factory import LedgerFactory
+from ledger.keys import KeyStore
+from ledger.mapper import LedgerMapper
+from ledger.pool import Pool
+
+
+class Ledger(Application[UUID]):
+    """`save(*events, inline=statements)` is one transaction; the events' data keys must exist (KeyStore.ensure).
+
+    Raises what LedgerRecorder.insert_events and codec.encode raise. It does not own the pool.
+    """
+
+    name = "dossier"
+
+    def __init__(self, pool: Pool, keys: KeyStore) -> None:
+        self._pool = pool
+        self._keys = keys
+        super().__init__(env={})
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory:
+        # The base class asks for a factory of any tracking recorder, and its parameter is invariant.
+        return cast("InfrastructureFactory", LedgerFactory(env, self._pool))
+
+    def construct_mapper(self) -> LedgerMapper:
+        return LedgerMapper(self._keys)
+
+    def history(self, customer_id: UUID, *, gt: int | None = None, lte: int | None = None) -> list[RecordedEvent]:
+        """A customer's events with gt < version <= lte, in order; empty when there are none."""
+        stored = self.recorder.select_events(customer_id, gt=gt, lte=lte)
+        data_keys = self._keys.load({subject for event in stored for subject in codec.subjects_in(event)})
+        return [codec.decode(event, data_keys) for event in stored]

@@ -1,0 +1,192 @@
+"""The eventsourcing library's recorders on our tables: append, read a stream, read the log.
+
+What must stay true: an append is one transaction and one round trip, takes no lock of its own and notifies nobody;
+the order in which events get their place in the log is not its business but the sealer's. Positions (the library's
+notification ids) therefore come later, and `insert_events` returns None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import ApplicationRecorder, DataError, Notification, ProgrammingError, StoredEvent
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from db.queries import load
+from ledger import codec
+from ledger.errors import MalformedFrame, translated
+from ledger.frame import framed, unframed
+from ledger.pool import Pool
+from ledger.statements import Statement
+from ledger.subscription import LogSubscription
+
+QUERIES: Final = load("ledger", "ledger.sql")
+
+_LAST_VERSION: Final = 2**63 - 1
+
+
+class Appended(NamedTuple):
+    """An event to append, its frame taken apart. `recorded_at` is None where the entry is not ours."""
+
+    stream: UUID
+    version: int
+    type: str
+    entry: bytes
+    parts: tuple[tuple[int, bytes], ...]
+    recorded_at: str | None
+
+
+class LedgerRecorder(ApplicationRecorder):
+    """Appends to the ledger and reads from it, through `pool`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Append all events, or none; `inline` are statements to run in the same transaction.
+
+        The events of a stream are given in the order of their versions. Raises AppendConflict,
+        ConcurrencyFailure, Unavailable, or another of the library's persistence errors.
+        """
+        appended = [_taken_apart(event) for event in stored_events]
+        _require_version_order(appended)
+        with translated(), self._pool.connection() as connection:
+            # BEGIN and COMMIT by hand: `transaction()` would wait for each of them. What fails leaves the block by
+            # an exception, on which the pool rolls back.
+            with connection.pipeline():
+                if connection.autocommit:
+                    connection.execute("BEGIN")
+                for statement in append_statements(appended, kwargs.get("inline", ())):
+                    connection.execute(statement.sql, statement.params)
+                answer = self._complete(connection, appended, **kwargs)
+                # If we die before the commit nothing is there; after it everything is, in line for the sealer.
+                connection.execute("COMMIT")
+            return answer
+
+    def _complete(
+        self, connection: Connection[TupleRow], appended: Sequence[Appended], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """What a subclass adds to the transaction, and what it answers."""
+        del connection, appended, kwargs
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The events of a stream with gt < version <= lte, as they were appended; erased parts are missing."""
+        rows = self._rows(
+            "select_last_events" if desc else "select_events",
+            {
+                "stream": _stream_of(originator_id),
+                "after": -1 if gt is None else gt,
+                "up_to": _LAST_VERSION if lte is None else lte,
+                "limit": limit,
+            },
+        )
+        return [
+            StoredEvent(originator_id, version, stored_name, state)
+            for _, version, stored_name, state, _ in _events_in(rows)
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Sealed events from position `start` to `stop`; gap-free unless `topics` leaves some out."""
+        first = 0 if start is None else start - 1 if inclusive_of_start else start
+        last = _LAST_VERSION if stop is None else stop - 1
+        parameters = {"first": first, "last": last, "types": list(topics) or None, "limit": limit}
+        return [
+            Notification(stream, version, stored_name, state, position)
+            for stream, version, stored_name, state, (position,) in _events_in(
+                self._rows("select_notifications", parameters)
+            )
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """The position of the last sealed event."""
+        ((position,),) = self._rows("select_head", {})
+        return None if position is None else int(position)
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LogSubscription:
+        """Sealed events after position `gt`, then new ones as they are sealed."""
+        return LogSubscription(self, self._pool, gt=gt, topics=topics)
+
+    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        with translated(), self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            return cursor.execute(QUERIES[statement], parameters).fetchall()
+
+
+def append_statements(appended: Sequence[Appended], inline: Iterable[Statement]) -> Iterator[Statement]:
+    """Everything an append writes, in the fixed order of tables and, within a table, of keys."""
+    if appended:
+        yield from _evidence_statements(sorted(appended, key=lambda event: (event.stream, event.version)))
+    yield from inline
+    if appended:
+        recorded_at = [event.recorded_at for event in appended]
+        yield Statement(QUERIES["enqueue_events"], {**keys_of(appended), "recorded_at": recorded_at})
+
+
+def keys_of(events: Sequence[Appended]) -> dict[str, list[Any]]:
+    return {"streams": [event.stream for event in events], "versions": [event.version for event in events]}
+
+
+def _evidence_statements(ordered: Sequence[Appended]) -> Iterator[Statement]:
+    types, entries = [event.type for event in ordered], [event.entry for event in ordered]
+    yield Statement(QUERIES["insert_events"], {**keys_of(ordered), "types": types, "entries": entries})
+    parts = [(event.stream, event.version, *part) for event in ordered for part in event.parts]
+    if parts:
+        streams, versions, numbers, ciphertexts = map(list, zip(*parts, strict=True))
+        parameters = {"streams": streams, "versions": versions, "parts": numbers, "ciphertexts": ciphertexts}
+        yield Statement(QUERIES["insert_payloads"], parameters)
+
+
+def _taken_apart(event: StoredEvent) -> Appended:
+    try:
+        entry, parts = unframed(event.state)
+    except ValueError as error:
+        raise MalformedFrame(event.originator_id, event.originator_version, str(error)) from error
+    recorded_at = codec.recorded_at_in(event) if parts else None
+    stream = _stream_of(event.originator_id)
+    return Appended(stream, event.originator_version, event.topic, entry, parts, recorded_at)
+
+
+def _stream_of(originator_id: UUID | str) -> UUID:
+    if isinstance(originator_id, UUID):
+        return originator_id
+    try:
+        return UUID(originator_id)
+    except ValueError as error:
+        raise DataError(f"a stream's id is a UUID, not {originator_id!r}") from error
+
+
+def _require_version_order(appended: Iterable[Appended]) -> None:
+    """The queue keeps the order given, so a stream's versions must not go back in it."""
+    versions: dict[UUID, int] = {}
+    for event in appended:
+        if event.version < versions.get(event.stream, event.version):
+            raise ProgrammingError(f"version {event.version} of {event.stream} is given after a later one")
+        versions[event.stream] = event.version
+
+
+def _events_in(rows: Iterable[TupleRow]) -> Iterator[tuple[UUID, int, str, bytes, TupleRow]]:
+    """Join the rows of each event: stream, version, type, state, and what follows the part's columns."""
+    for (stream, version, stored_name), group in groupby(rows, key=lambda row: row[:3]):
+        rows_of_event = list(group)
+        parts = [(row[4], row[5]) for row in rows_of_event if row[4] is not None]
+        yield stream, version, stored_name, framed(rows_of_event[0][3], parts), rows_of_event[0][6:]

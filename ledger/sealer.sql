@@ -1,0 +1,79 @@
+-- name: take_turn
+-- Become the one sealer, for as long as this connection lives; politeness only, the fence is the key of ledger.log.
+SELECT pg_try_advisory_lock(hashtextextended('dossier sealer', 0));
+
+-- name: wait_for_turn
+-- Let one appending transaction at a time seal, until it ends.
+SELECT pg_advisory_xact_lock(hashtextextended('dossier sealing append', 0));
+
+-- name: seal
+-- Give committed events with an id above the floor the next places in the log, and wake whoever follows it.
+-- Entries stay where they are, unread: bytes that are no JSON are sealed as they are.
+WITH head AS (
+    SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) AS size,
+           greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
+                    (SELECT max(made_at) FROM ledger.checkpoint),
+                    '-infinity') AS known_at
+), taken AS (
+    DELETE FROM ledger.unsealed
+    -- By ctid, so that no plan reads the whole table: dead rows may lie there in hundreds of thousands.
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM ledger.unsealed WHERE id > %(floor)s ORDER BY id LIMIT %(most)s))
+    RETURNING id, stream, version, recorded_at
+), numbered AS (
+    -- A row of the queue without its event is dropped before numbering, so that the log stays dense.
+    SELECT head.size + row_number() OVER in_order - 1 AS idx, taken.id, stream, version,
+           sha256('\x00'::bytea || event.entry) AS hash,
+           greatest(head.known_at, max(taken.recorded_at) OVER in_order) AS known_at,
+           lag(version) OVER (PARTITION BY stream ORDER BY taken.id) AS previous
+    FROM taken
+    JOIN ledger.event USING (stream, version)
+    CROSS JOIN head
+    WINDOW in_order AS (ORDER BY taken.id)
+), overtaking AS (
+    -- Normally none. Above a floor, a version may be seen whose predecessor still waits below it.
+    SELECT count(*) AS events
+    FROM numbered
+    WHERE %(floor)s >= 0 AND previous IS DISTINCT FROM version - 1
+        AND NOT EXISTS (SELECT FROM ledger.log
+                        WHERE log.stream = numbered.stream AND log.version = numbered.version - 1)
+        AND EXISTS (SELECT FROM ledger.event
+                    WHERE event.stream = numbered.stream AND event.version = numbered.version - 1)
+), logged AS (
+    INSERT INTO ledger.log (idx, stream, version, hash, known_at)
+    SELECT idx, stream, version, hash, known_at FROM numbered ORDER BY idx
+    RETURNING idx, known_at
+), grown AS (
+    SELECT max(idx) + 1 AS size, count(*) AS events, max(known_at) AS known_at FROM logged
+), checked AS (
+    -- Not at the clock's time but at the log's: what is sealed next was mostly recorded before now, and is known
+    -- from then on. Only an idle log's tick moves the time that is known ahead of the events.
+    INSERT INTO ledger.checkpoint (made_at, size)
+    SELECT greatest(grown.known_at, (SELECT max(made_at) + interval '1 microsecond' FROM ledger.checkpoint)),
+           grown.size
+    FROM grown
+    WHERE grown.events > 0
+    RETURNING pg_notify('dossier_sealed', size::text)
+)
+SELECT grown.events,
+       (SELECT count(*) FROM taken) - grown.events AS dropped,
+       overtaking.events AS overtaking,
+       (SELECT max(id) FROM taken) AS highest_id,
+       (SELECT count(*) FROM checked) AS checkpoints
+FROM grown CROSS JOIN overtaking;
+
+-- name: drop_strays
+-- Remove queue rows of events that have their place already, or that stand in the queue twice.
+DELETE FROM ledger.unsealed AS stray
+WHERE EXISTS (SELECT FROM ledger.log WHERE log.stream = stray.stream AND log.version = stray.version)
+    OR EXISTS (
+        SELECT FROM ledger.unsealed AS first
+        WHERE first.stream = stray.stream AND first.version = stray.version AND first.id < stray.id
+    );
+
+-- name: tick
+-- Write down the size of the log though nothing was sealed: answers about the time before are final now.
+INSERT INTO ledger.checkpoint (made_at, size)
+SELECT greatest(clock_timestamp(),
+                (SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
+                (SELECT max(made_at) + interval '1 microsecond' FROM ledger.checkpoint)),
+       coalesce((SELECT max(idx) + 1 FROM ledger.log), 0);

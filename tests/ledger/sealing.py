@@ -1,0 +1,84 @@
+"""What tests of the sealer share: events put in its queue, and the check of what it made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ledger.codec import entry_hash
+from ledger.sealer import Sealer
+
+LOG = "SELECT idx, stream, version, hash, known_at FROM ledger.log ORDER BY idx"
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def append(
+    connection: Connection[TupleRow],
+    stream: UUID,
+    version: int,
+    recorded_at: datetime | None = None,
+    entry: bytes | None = None,
+) -> None:
+    """What the recorder writes of an event, without its commit."""
+    connection.execute(
+        "INSERT INTO ledger.event (stream, version, type, entry) VALUES (%s, %s, 'type', %s)",
+        [stream, version, entry if entry is not None else f"{stream}/{version}".encode()],
+    )
+    enqueue(connection, stream, version, recorded_at)
+
+
+def enqueue(connection: Connection[TupleRow], stream: UUID, version: int, recorded_at: datetime | None = None) -> None:
+    connection.execute(
+        "INSERT INTO ledger.unsealed (stream, version, recorded_at) VALUES (%s, %s, coalesce(%s, clock_timestamp()))",
+        [stream, version, recorded_at],
+    )
+
+
+def log_of(database: str) -> list[TupleRow]:
+    with psycopg.connect(database) as connection:
+        return connection.execute(LOG).fetchall()
+
+
+def checkpoints_of(database: str) -> list[TupleRow]:
+    with psycopg.connect(database) as connection:
+        return connection.execute("SELECT made_at, size FROM ledger.checkpoint ORDER BY made_at").fetchall()
+
+
+def check_log(database: str) -> None:
+    """Everything that must be true of a log whose queue is empty."""
+    with psycopg.connect(database) as connection:
+        log = connection.execute(LOG).fetchall()
+        events = connection.execute("SELECT stream, version, entry FROM ledger.event").fetchall()
+        waiting = connection.execute("SELECT count(*) FROM ledger.unsealed").fetchone()
+    assert waiting == (0,)
+    assert [idx for idx, *_ in log] == list(range(len(events)))
+    assert {(stream, version): digest for _, stream, version, digest, _ in log} == {
+        (stream, version): entry_hash(entry) for stream, version, entry in events
+    }
+    versions: dict[UUID, int] = {}
+    for _, stream, version, _, _ in log:
+        assert version > versions.get(stream, -1)
+        versions[stream] = version
+    moments = [known_at for *_, known_at in log]
+    assert moments == sorted(moments)
+
+
+def seal_all(sealer: Sealer) -> int:
+    """Seal until two batches in a row were empty: one may be, after a conflict."""
+    counts = [sealer.seal_once(), sealer.seal_once()]
+    while any(counts[-2:]):
+        counts.append(sealer.seal_once())
+    return sum(counts)
