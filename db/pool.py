@@ -7,7 +7,7 @@ ALTER ROLE ... SET applies at login only. What the caller's conninfo brings alon
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -19,6 +19,12 @@ from db.conninfo import with_settings
 Role = Literal[
     "dossier_app", "dossier_sealer", "dossier_signer", "dossier_eraser", "dossier_projector", "dossier_reader"
 ]
+
+_WAIT_SECONDS: Final = 5.0
+"""How long a caller waits for a connection before it is told that there is none."""
+
+_RECONNECT_SECONDS: Final = 2.0
+"""How long a pool backs off, ever longer, before it begins again: an outage ends for everybody soon after its end."""
 
 # The app answers people: what takes longer than this is a fault, and must not hold a row lock meanwhile.
 _SETTINGS_OF_ROLE: dict[Role, dict[str, str]] = {
@@ -51,6 +57,8 @@ def sync_pool(
         min_size=min_size,
         max_size=max_size,
         open=False,
+        timeout=_WAIT_SECONDS,
+        reconnect_timeout=_RECONNECT_SECONDS,
         check=ConnectionPool.check_connection,
         name=role,
     )
@@ -67,6 +75,8 @@ def async_pool(
         min_size=min_size,
         max_size=max_size,
         open=False,
+        timeout=_WAIT_SECONDS,
+        reconnect_timeout=_RECONNECT_SECONDS,
         check=AsyncConnectionPool.check_connection,
         name=role,
     )

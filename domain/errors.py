@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,9 @@ class Refusal(DomainError):
         self.detail = detail
         self.fields = fields
 
-    def below(self, prefix: str) -> Self:
-        """The same refusal, its pointers moved below `prefix` (the place of one change in a list)."""
+    def move_below(self, prefix: str) -> None:
+        """Move the pointers below `prefix`, the place of this change in its list; then raise it on."""
         self.fields = tuple(replace(field, pointer=prefix + field.pointer) for field in self.fields)
-        return self
 
 
 class InvalidField(Refusal):

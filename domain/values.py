@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from domain.currencies import minor_digits
@@ -176,7 +176,7 @@ class Budget(Value):
     min: Amount
     max: Amount
     currency: str
-    approximate: bool = False
+    approximate: StrictBool = False
 
     def model_post_init(self, _context: Any) -> None:
         check_amount(self.min, self.currency)

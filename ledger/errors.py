@@ -225,8 +225,8 @@ def _is_lost(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
     # Class 08: connection exceptions. 57P01 to 57P05: shut down, crashed, starting, dropped, idle for too long.
-    # 53300: too many connections. 25P03: ended by us for idling in a transaction.
-    return error.sqlstate.startswith(("08", "57P0")) or error.sqlstate in {"53300", "25P03"}
+    # 53300: too many connections. 25P03: ended by us for idling in a transaction. 25006: read-only after a failover.
+    return error.sqlstate.startswith(("08", "57P0")) or error.sqlstate in {"53300", "25P03", "25006"}
 
 
 _SAME_CLASS: tuple[tuple[type[psycopg.Error], type[persistence.PersistenceError]], ...] = (

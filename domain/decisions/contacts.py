@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 import pycountry
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from domain.contact_points import normalised
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
@@ -63,7 +63,7 @@ class NewPoint(Value):
     kind: ContactPointKind
     value: Line
     usage: Usage = Usage.WORK
-    verified: bool = False
+    verified: StrictBool = False
 
 
 @change
@@ -78,7 +78,7 @@ class AddContact(Command):
     title: Line | None = None
     department: Line | None = None
     buying_role: BuyingRole | None = None
-    is_primary: bool = False
+    is_primary: StrictBool = False
     points: Annotated[tuple[NewPoint, ...], Field(max_length=20)] = ()
 
     def with_ids(self, new_id: NewId) -> Self:
@@ -123,7 +123,7 @@ class ChangeContactPoint(Command):
     kind: ContactPointKind
     value: Line | None
     usage: Usage = Usage.WORK
-    verified: bool = False
+    verified: StrictBool = False
 
     def with_ids(self, new_id: NewId) -> Self:
         return self.model_copy(update={"point_id": self.point_id or new_id()})
@@ -229,7 +229,8 @@ def _point(contact_id: UUID, point: NewPoint, case: Case, place: str) -> Contact
     try:
         return check_contact_point(payload, case)
     except Refusal as refusal:
-        raise refusal.below(place) from refusal
+        refusal.move_below(place)
+        raise
 
 
 def _given(item_id: UUID | None) -> UUID:

@@ -109,7 +109,8 @@ def _checked(replacement: Payload, case: Case) -> Payload:
     try:
         return check(replacement, case) if check else replacement
     except Refusal as refusal:
-        raise refusal.below("/replacement") from refusal
+        refusal.move_below("/replacement")
+        raise
 
 
 def _derived(original: Payload) -> list[str]:

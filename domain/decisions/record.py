@@ -81,7 +81,8 @@ def record(
                 events.append(event)
             _one_primary_contact(case, item.command)
         except Refusal as refusal:
-            raise refusal.below(item.pointer) from refusal
+            refusal.move_below(item.pointer)
+            raise
     return file, events
 
 

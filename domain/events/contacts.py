@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from domain.events.base import Assertion, Payload, Personal, declare
 from domain.facts import ABSENT
@@ -55,8 +55,8 @@ class RemovalReason(StrEnum):
 class Geo(Value):
     """WGS 84, degrees."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Strict(), Field(ge=-90, le=90)]
+    longitude: Annotated[float, Strict(), Field(ge=-180, le=180)]
 
 
 @declare

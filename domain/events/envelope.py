@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from domain.values import Code, Instant, Line, StaffId, Text, Value, storable_text
@@ -68,7 +68,7 @@ class Source(Value):
     detail: Text | None = None
     url: Annotated[WebAddress, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     batch_id: Line | None = None
-    row: Annotated[int, Field(ge=0)] | None = None
+    row: Annotated[int, Strict(), Field(ge=0)] | None = None
 
 
 class Reason(Value):
@@ -106,10 +106,10 @@ class Circumstances(Value):
     reason: Reason | None = None
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=50)] = ()
     certainty: Certainty = Certainty.FACT
-    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    probability: Annotated[float, Strict(), Field(ge=0, le=1)] | None = None
     correlation_id: TraceId | None = None
     causation_id: TraceId | None = None
-    initial_load: bool = False
+    initial_load: StrictBool = False
 
     def model_post_init(self, _context: Any) -> None:
         if self.probability is not None and self.certainty is not Certainty.POSSIBILITY:
