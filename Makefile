@@ -1,0 +1,43 @@
+# make run      the service on http://127.0.0.1:8000 (PORT=... for another), its data in ./data
+# make test     every test, against a real PostgreSQL
+# make check    style, types, and who may import whom
+# make fmt      put the style right
+# make soak     the tests that take minutes or need data that is not part of the project
+PYTHON ?= python3
+PORT ?= 8000
+
+bin := .venv/bin
+installed := .venv/.installed
+
+.PHONY: install run test check fmt soak
+
+install: $(installed)
+
+$(installed): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which: make $(firstword $(MAKECMDGOALS) install) PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing into .venv, once (about twenty seconds) ..."
+	@$(PYTHON) -m venv --clear .venv \
+		|| { echo "python3 cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(bin)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.txt
+	@$(bin)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(installed)
+	@exec $(bin)/dossier serve --data data --port $(PORT)
+
+test: $(installed)
+	$(bin)/pytest -n auto -m "not long"
+
+check: $(installed)
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+fmt: $(installed)
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+soak: $(installed)
+	$(bin)/pytest -m long

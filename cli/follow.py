@@ -1,0 +1,54 @@
+"""The follower: one process that gives committed events their place in the log and keeps the read models up with it.
+
+Started by `dossier serve` as `python -m cli.follow`. Sealer and runner each have a thread; if one of them ends by an
+error of its own making, so does the process, and the supervisor starts it again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from threading import Event
+
+from cli.lifeline import end_with_parent
+from db.pool import sync_pool
+from ledger.kek import FileKek
+from ledger.keys import KeyStore
+from ledger.sealer import Sealer
+from projections.runner import Runner
+from settings import Settings
+
+_NICENESS = 5
+"""Writes come first: when the processor is short, read models fall behind before answers do."""
+
+
+def main() -> None:
+    """Follow until SIGTERM; the batches at hand are finished."""
+    end_with_parent()
+    os.nice(_NICENESS)
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    follow(Settings(), stop)
+
+
+def follow(settings: Settings, stop: Event) -> None:
+    """Seal and project until `stop` is set. Raises what ends one of the two before that."""
+    conninfo = settings.conninfo or ""
+    with (
+        sync_pool(conninfo, "dossier_projector", min_size=1, max_size=2, autocommit=True) as pool,
+        ThreadPoolExecutor(2, thread_name_prefix="follow") as threads,
+    ):
+        keys = KeyStore(pool, FileKek.from_file(settings.kek_file))
+        running = [
+            threads.submit(Sealer(conninfo).run, stop),
+            threads.submit(Runner(conninfo, pool, keys).run, stop),
+        ]
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        stop.set()
+        for task in ended:
+            task.result()
+
+
+if __name__ == "__main__":
+    main()

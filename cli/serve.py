@@ -1,0 +1,173 @@
+"""`dossier serve`: the parent of everything. Owns the database server, the listening socket and the child processes.
+
+    database  ->  schema  ->  socket  ->  worker (answers requests), follower (seals, projects)  ->  announcement
+
+Ends in the reverse order: the worker drains, the follower finishes its batch, the database stops last.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+import typer
+
+from cli.errors import CliError
+from cli.operate import told_plainly
+from cli.options import DatabaseOption, DataOption, load_settings
+from cli.service_files import ServiceFiles
+from cli.supervisor import Program, StopRequest, supervise
+from cli.tokens import ensure_signing_key
+from db.embedded import EmbeddedPostgres
+from db.errors import AlreadyOwned
+from db.migrate import migrate
+from db.pool import sync_pool
+from ledger.errors import KeyEncryptionError
+from ledger.kek import FileKek
+from ledger.keys import KeyStore
+from settings import Settings
+
+_BACKLOG = 2048
+
+
+def serve(
+    *,
+    data: DataOption = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on; default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: 8000; 0 takes a free one.")] = None,
+    database_url: DatabaseOption = None,
+    no_sample: Annotated[bool, typer.Option("--no-sample", help="Leave an empty database empty.")] = False,
+) -> None:
+    """Run the service: the database, the API, and the read models that follow the log."""
+    said = {"data": data, "host": host, "port": port, "database_url": database_url}
+    settings = load_settings(**said, sample=False if no_sample else None)
+    run_service(settings.model_copy(update={"data": settings.data.absolute()}))
+
+
+def run_service(settings: Settings) -> None:
+    """Serve until a signal asks to stop. Raises a CliError that says in one line what is in the way."""
+    request = StopRequest()
+    request.listen()
+    with ExitStack() as stack:
+        # First of all: a taken port is told at once, and before anything is touched.
+        listener = stack.enter_context(_bound_socket(settings.host, settings.port))
+        _prepare_folder(settings)
+        conninfo = stack.enter_context(_owned_database(settings))
+        with told_plainly(settings):
+            migrate(conninfo)
+            _ensure_kek(conninfo, settings)
+        _listen(listener)
+        stack.callback(ServiceFiles(settings.data).remove)
+        url = _address(listener)
+        threading.Thread(target=_announce, args=(settings, url, request), name="announce", daemon=True).start()
+        supervise(_programs(settings, conninfo, listener), request)
+
+
+def _announce(settings: Settings, url: str, request: StopRequest) -> None:
+    # Imported here, while the worker imports its own: a client's modules would hold up the start by half a second.
+    from cli.announce import announce  # noqa: PLC0415
+
+    announce(settings, url, request)
+
+
+def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> list[Program]:
+    environment = {
+        "DATABASE_URL": conninfo,
+        "DOSSIER_DATA": str(settings.data),
+        "DOSSIER_JWT_KEY_FILE": str(settings.jwt_key_file),
+        "DOSSIER_KEK_FILE": str(settings.kek_file),
+        "DOSSIER_JWT_ISSUER": settings.jwt_issuer,
+        "DOSSIER_JWT_AUDIENCE": settings.jwt_audience,
+    }
+    number = listener.fileno()
+    return [
+        Program("API worker", "cli.worker", {**environment, "DOSSIER_LISTENER": str(number)}, [number]),
+        Program("follower", "cli.follow", environment),
+    ]
+
+
+@contextmanager
+def _owned_database(settings: Settings) -> Iterator[str]:
+    """Yield how to connect, with the embedded server running for as long as the context lasts."""
+    if settings.conninfo is not None:
+        yield settings.conninfo
+        return
+    server = EmbeddedPostgres(settings.data)
+    with told_plainly(settings):
+        try:
+            server.start()
+        except AlreadyOwned as error:
+            url = ServiceFiles(settings.data).read_url()
+            raise CliError(f"{error}" + (f", which serves at {url}" if url else "")) from error
+    try:
+        yield server.conninfo()
+    finally:
+        server.stop()
+
+
+def _prepare_folder(settings: Settings) -> None:
+    """Make the data folder and the signing key, unless they are there. Raises CliError."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ensure_signing_key(settings.jwt_key_file)
+    except OSError as error:
+        raise CliError(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
+
+
+def _ensure_kek(conninfo: str, settings: Settings) -> None:
+    """Make the key that wraps the customers' data keys where none can exist yet; else read it once. Raises CliError."""
+    try:
+        if settings.kek_file.exists():
+            FileKek.from_file(settings.kek_file)
+            return
+        nobodys = FileKek("nobodys", secrets.token_bytes(32))
+        with sync_pool(conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
+            is_first = KeyStore(pool, nobodys).is_empty()
+    except KeyEncryptionError as error:
+        raise CliError(str(error)) from error
+    if not is_first:
+        raise CliError(f"the database holds data encrypted under a key that is not at {settings.kek_file}; put it back")
+    settings.kek_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    FileKek.from_new_file(settings.kek_file)
+
+
+@contextmanager
+def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that has its address but takes no connections yet. Raises CliError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CliError(f"{host!r} is no address to listen on: {error.strerror}") from error
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise _unusable_address(error, host, port) from error
+        yield listener
+
+
+def _listen(listener: socket.socket) -> None:
+    """Take connections; they wait until a worker answers. Raises CliError when another was faster to the port."""
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise _unusable_address(error, *listener.getsockname()[:2]) from error
+
+
+def _unusable_address(error: OSError, host: str, port: int) -> CliError:
+    if error.errno == errno.EADDRINUSE:
+        return CliError(f"port {port} of {host} is taken; choose another with --port (make run PORT=...)")
+    return CliError(f"port {port} of {host} cannot be used: {error.strerror}")
+
+
+def _address(listener: socket.socket) -> str:
+    """Return the URL under which this machine reaches the socket."""
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

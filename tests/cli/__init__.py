@@ -1,0 +1,1 @@
+"""The command line: pure parts here, and the whole of it against a real service."""

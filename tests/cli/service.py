@@ -1,0 +1,114 @@
+"""Starting, finding and ending the service as a user does, by its command and signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it said."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Dossier = Callable[..., Outcome]
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A `dossier serve` of a data folder, in a session of its own."""
+
+    data: Path
+    process: subprocess.Popen[str]
+
+    @classmethod
+    @contextmanager
+    def start(cls, data: Path, *options: str) -> Iterator[RunningService]:
+        """Start it, wait until it has announced itself, and end it."""
+        with launch(data, *options) as process:
+            try:
+                wait_until(lambda: (data / "service.json").exists() or process.poll() is not None)
+                assert process.poll() is None, process.communicate()[1]
+                yield cls(data, process)
+            finally:
+                process.terminate()
+                process.wait(PATIENCE_SECONDS)
+
+    @property
+    def url(self) -> str:
+        return str(json.loads((self.data / "service.json").read_text())["url"])
+
+    def children(self) -> dict[str, int]:
+        """Return the process ids of its children, by module or program."""
+        return {_name(child): child for child in _children_of(self.process.pid)}
+
+
+def launch(data: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `dossier serve` on a free port, unless the options name one."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("DOSSIER_", "DATABASE_URL"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", "--data", str(data), "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=given | environment,
+        start_new_session=True,
+    )
+
+
+def failure(data: Path, *options: str, **environment: str) -> Outcome:
+    """Start a service that cannot start, and wait for its end."""
+    with launch(data, *options, **environment) as process:
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        return Outcome(process.returncode, out, err)
+
+
+def wait_until(happens: Callable[[], object]) -> None:
+    """Wait, however slow the machine is; fail only when it takes absurdly long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie has ended; only its parent has not looked yet.
+    return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+def kill(process_id: int) -> None:
+    os.kill(process_id, signal.SIGKILL)
+
+
+def _children_of(process_id: int) -> list[int]:
+    found = []
+    for thread in Path(f"/proc/{process_id}/task").iterdir():
+        found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def _name(process_id: int) -> str:
+    words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
+    return words[2].decode() if words[1:2] == [b"-m"] else Path(os.fsdecode(words[0])).name
