@@ -194,7 +194,7 @@ class CustomerFile:
             if envelope.corrects or envelope.retracts:
                 raise HistoryNeeded("/")
             changed = False
-            for fact in event.facts():
+            for fact in event.facts:
                 changed |= self._set(fact.slot, with_fact(self.timeline(fact.slot, fact.effective_from), fact))
         if envelope.effective_from is not None:
             self._note_effective(envelope.effective_from)

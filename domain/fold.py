@@ -47,7 +47,7 @@ class History:
         target = self.events.get(aimed_at) if aimed_at else None
         touched = self._take_away(target, event) if target else set()
         rank = target.rank if target and envelope.corrects else envelope.version
-        if facts := event.facts(rank):
+        if facts := event.facts if rank == envelope.version else event.facts_ranked(rank):
             self.events[envelope.event_id] = FactEvent(event, facts, rank)
             for fact in facts:
                 self._live.setdefault(fact.slot, {})[envelope.event_id] = fact

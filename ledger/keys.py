@@ -86,8 +86,10 @@ class KeyStore:
         return found
 
     def __getitem__(self, subject: UUID) -> bytes:
-        """One subject's data key, as `codec.decode` asks for it. Raises KeyError when there is none."""
-        return self.load((subject,))[subject]
+        """One subject's data key, as the codec asks for it. Raises KeyError when there is none."""
+        # Once per part of every event: a look at the cache needs no lock, one dictionary access is atomic.
+        held = self._fresh(subject, self._clock())
+        return held.data_key if held is not None else self.load((subject,))[subject]
 
     def forget(self, subject: UUID) -> None:
         """Stop holding a subject's key, because it is being destroyed."""

@@ -62,9 +62,14 @@ def to_plain(event: RecordedEvent) -> PlainEvent:
 
 
 def subjects_of(event: RecordedEvent) -> set[UUID]:
-    """Whose data keys an event needs to be encoded."""
-    customer_id = event.envelope.customer_id
-    return {customer_id, *_split(event.payload, customer_id)[1]}
+    """Whose data keys an event needs to be encoded, those included who have nothing to say in it after all."""
+    subjects = {event.envelope.customer_id}
+    payload = event.payload
+    while True:
+        subjects.update(getattr(payload, subject) for _, subject in _personal_fields(type(payload)))
+        if not isinstance(payload, FactCorrected):
+            return subjects
+        payload = payload.replacement
 
 
 def from_plain(plain: PlainEvent) -> RecordedEvent:

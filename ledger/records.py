@@ -283,9 +283,7 @@ def _move_on(world: _World, submission: Submission, draft: CustomerFile, receipt
 
 
 def _may_touch_identifiers(event: RecordedEvent) -> bool:
-    return event.envelope.retracts is not None or any(
-        slot.startswith("/identifiers/") for slot, _ in event.payload.assertions()
-    )
+    return event.envelope.retracts is not None or any(fact.slot.startswith("/identifiers/") for fact in event.facts)
 
 
 def _failure(error: Exception) -> Exception:

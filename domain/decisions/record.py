@@ -90,7 +90,7 @@ def masked_from(event: RecordedEvent, file: CustomerFile) -> datetime | None:
     """The first instant within the event's effective period at which another fact hides what it says."""
     hidden = [
         max(segment.start, fact.effective_from)
-        for fact in event.facts()
+        for fact in event.facts
         for segment in file.timeline(fact.slot, fact.effective_from)
         if segment.fact.version != fact.version
         and (segment.end is None or segment.end > fact.effective_from)
@@ -204,7 +204,7 @@ def _backdating(event: RecordedEvent, case: Case) -> None:
 
 def _apply(event: RecordedEvent, case: Case) -> None:
     """Take the event into the file; a fact that leaves every value as it was is refused (I15)."""
-    facts = () if event.envelope.corrects else event.facts()
+    facts = () if event.envelope.corrects else event.facts
     before = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
     claims = case.file.claims() if _undoes(event) else set()
     case.file.apply(event)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -48,7 +49,7 @@ class Payload(Value):
         yield from ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordedEvent:
     """An event as it stands in the ledger. `originator_*` is how the eventsourcing library calls the stream."""
 
@@ -63,22 +64,18 @@ class RecordedEvent:
     def originator_version(self) -> int:
         return self.envelope.version
 
-    def facts(self, rank: int | None = None) -> tuple[Fact, ...]:
-        """The facts it asserts; `rank` is given for a correction, which inherits its target's."""
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts it asserts, at the rank of its own version; made once, as every part of a write asks for them."""
+        return self.facts_ranked(self.envelope.version)
+
+    def facts_ranked(self, rank: int) -> tuple[Fact, ...]:
+        """The facts it asserts at another rank: a correction inherits its target's."""
         envelope = self.envelope
-        if envelope.effective_from is None:
+        start, end, version = envelope.effective_from, envelope.effective_to, envelope.version
+        if start is None:
             return ()
-        return tuple(
-            Fact(
-                slot,
-                value,
-                envelope.effective_from,
-                envelope.effective_to,
-                envelope.version if rank is None else rank,
-                envelope.version,
-            )
-            for slot, value in self.payload.assertions()
-        )
+        return tuple(Fact(slot, value, start, end, rank, version) for slot, value in self.payload.assertions())
 
 
 EVENT_TYPES: dict[str, type[Payload]] = {}

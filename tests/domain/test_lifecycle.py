@@ -32,7 +32,7 @@ def test_a_registration_is_one_decision_and_ordinary_facts() -> None:
         "owner-assigned",
     ]
     assert [event.envelope.version for event in story.events] == list(range(1, 8))
-    assert story.events[0].facts() == ()
+    assert story.events[0].facts == ()
 
 
 def test_a_registration_may_be_effective_before_it_is_recorded() -> None:
