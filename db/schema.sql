@@ -244,7 +244,6 @@ CREATE TABLE read.facts (
 );
 CREATE INDEX facts_classified_idx ON read.facts (slot, value, customer_id)
     WHERE slot LIKE '/tier/%' OR slot LIKE '/owner/%';
-CREATE INDEX facts_identifier_idx ON read.facts (slot, customer_id) WHERE slot LIKE '/identifiers/%';
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
 COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
 COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
@@ -293,6 +292,7 @@ CREATE TABLE read.changes (
     PRIMARY KEY (customer_id, version, slot)
 );
 CREATE INDEX changes_slot_position_idx ON read.changes (customer_id, slot, position);
+CREATE INDEX changes_identifier_idx ON read.changes (slot, customer_id) WHERE slot LIKE '/identifiers/%';
 COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved, from what to what.';
 COMMENT ON COLUMN read.changes.old IS 'SQL NULL when the slot had no value; a JSON null is a value.';
 COMMENT ON COLUMN read.changes.new IS 'SQL NULL when the slot has no value any more; a JSON null is a value.';

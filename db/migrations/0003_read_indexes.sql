@@ -15,7 +15,7 @@ COMMENT ON CONSTRAINT facts_one_winner ON read.facts IS 'At any (known, valid) a
 
 CREATE INDEX facts_classified_idx ON read.facts (slot, value, customer_id)
     WHERE slot LIKE '/tier/%' OR slot LIKE '/owner/%';
-CREATE INDEX facts_identifier_idx ON read.facts (slot, customer_id) WHERE slot LIKE '/identifiers/%';
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
 CREATE INDEX events_first_idx ON read.events (customer_id) WHERE version = 1;
 CREATE INDEX events_decision_idx ON read.events (customer_id, position) WHERE is_decision;
+CREATE INDEX changes_identifier_idx ON read.changes (slot, customer_id) WHERE slot LIKE '/identifiers/%';

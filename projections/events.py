@@ -1,0 +1,191 @@
+"""read.events: every event of the log, decrypted, as the item of a history that it is shown as.
+
+Owns the table and the shape of `body`. Also answers what only events know: a file's decisions as of a position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg import AsyncConnection, Connection
+
+from db.queries import load
+from domain.events import RecordedEvent
+from domain.events.classification import (
+    TierReassignmentApproved,
+    TierReassignmentRejected,
+    TierReassignmentRequested,
+    TierReassignmentWithdrawn,
+)
+from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
+from ledger.plain import to_json
+from projections.projection import Batch
+
+_QUERIES: Final = load("projections", "events.sql")
+_REQUEST_ENDS: Final = frozenset(
+    event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
+)
+
+
+class Events:
+    """The projection."""
+
+    name = "events"
+
+    def apply(self, connection: Connection[Any], batch: Batch) -> None:
+        envelopes = [entry.event.envelope for entry in batch.events]
+        payloads = [entry.event.payload for entry in batch.events]
+        columns = {
+            "customer_ids": [envelope.customer_id for envelope in envelopes],
+            "versions": [envelope.version for envelope in envelopes],
+            "positions": [entry.position for entry in batch.events],
+            "event_ids": [envelope.event_id for envelope in envelopes],
+            "types": [payload.type for payload in payloads],
+            "decisions": [payload.decision for payload in payloads],
+            "actors": [envelope.actor.id for envelope in envelopes],
+            "recorded_at": [envelope.recorded_at for envelope in envelopes],
+            "effective_from": [envelope.effective_from for envelope in envelopes],
+            "effective_to": [envelope.effective_to for envelope in envelopes],
+            "bodies": [body_of(entry.position, entry.event).decode() for entry in batch.events],
+        }
+        connection.execute(_QUERIES["insert"], columns)
+
+
+def body_of(position: int, event: RecordedEvent) -> bytes:
+    """The JSON of an event as histories show it: envelope, position, type and, below `data`, its own content."""
+    payload = event.payload
+    own = {"position": position, "type": payload.type, "decision": payload.decision, "data": payload}
+    return to_json({**event.envelope.__dict__, **own})
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """What of a history is wanted. `type` may end in `*`; `path` is a slot or what slots begin with.
+
+    `since` (inclusive) and `until` (exclusive) are about recorded_at.
+    """
+
+    type: str | None = None
+    path: str | None = None
+    actor: str | None = None
+    from_position: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        is_prefix = self.type is not None and self.type.endswith("*")
+        return {
+            "type": None if is_prefix else self.type,
+            "type_prefix": self.type.removesuffix("*") if self.type is not None and is_prefix else None,
+            "path": self.path.rstrip("/") if self.path else None,
+            "actor": self.actor,
+            "from_position": self.from_position,
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+async def history(
+    connection: AsyncConnection[Any],
+    customer_id: UUID,
+    position: int,
+    wanted: HistoryFilter,
+    *,
+    order: Literal["asc", "desc"] = "asc",
+    limit: int,
+    after: int = 0,
+) -> list[dict[str, Any]]:
+    """A page of the customer's events up to `position`, behind the event at position `after` in that order.
+
+    Each item is the event's body and `changes`. Fewer than `limit` items are the last.
+    """
+    query = "history_ascending" if order == "asc" else "history_descending"
+    page = {"customer_id": customer_id, "position": position, "after": after, "limit": limit}
+    # unprepared: planned for the filters that are there, not for all that could be
+    cursor = await connection.execute(_QUERIES[query], {**page, **wanted.parameters()}, prepare=False)
+    return [
+        {**orjson.loads(body), "changes": orjson.loads(changes) if changes else []} async for _, body, changes in cursor
+    ]
+
+
+async def bodies_of(
+    connection: AsyncConnection[Any], customer_id: UUID, versions: Iterable[int]
+) -> dict[int, dict[str, Any]]:
+    """The bodies of some of a customer's events, by version."""
+    params = {"customer_id": customer_id, "versions": sorted(set(versions))}
+    cursor = await connection.execute(_QUERIES["by_versions"], params)
+    return {version: orjson.loads(body) async for version, body in cursor}
+
+
+class FirstKnown(NamedTuple):
+    """Where a customer's stream begins."""
+
+    position: int
+    recorded_at: datetime
+
+
+async def first_known(connection: AsyncConnection[Any], customer_id: UUID) -> FirstKnown | None:
+    """Since when the customer is known; None for a customer that is not in the read models."""
+    cursor = await connection.execute(_QUERIES["first_known"], {"customer_id": customer_id})
+    row = await cursor.fetchone()
+    return FirstKnown(*row) if row else None
+
+
+@dataclass(slots=True)
+class FileState:
+    """A file's own state at a position: what decisions made of it. `version` is the stream's head there."""
+
+    version: int
+    registered_at: datetime
+    kind: CustomerKind | None = None
+    archived: bool = False
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+async def file_state_at(connection: AsyncConnection[Any], customer_id: UUID, position: int) -> FileState | None:
+    """The state as known at `position`; None if the customer was not known then (see `first_known`)."""
+    params = {"customer_id": customer_id, "position": position}
+    head = await (await connection.execute(_QUERIES["head_at"], params)).fetchone()
+    if head is None:
+        return None
+    state = FileState(version=head[0], registered_at=head[2])
+    async for event_type, recorded_at, body in await connection.execute(_QUERIES["decisions_at"], params):
+        _decide(state, event_type, recorded_at, orjson.loads(body))
+    return state
+
+
+def _decide(state: FileState, event_type: str, recorded_at: datetime, body: Mapping[str, Any]) -> None:
+    data = body["data"]
+    if event_type == CustomerRegistered.type:
+        state.kind, state.registered_at = CustomerKind(data["customer_kind"]), recorded_at
+    elif event_type == CustomerArchived.type:
+        state.archived = True
+    elif event_type == CustomerReinstated.type:
+        state.archived = False
+    elif event_type == TierReassignmentRequested.type:
+        state.requests[data["request_id"]] = _open_request(body)
+    elif event_type in _REQUEST_ENDS:
+        state.requests.pop(data["request_id"], None)
+
+
+def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An open request as the profile lists it."""
+    data = body["data"]
+    return {
+        "request_id": data["request_id"],
+        "scheme": data["scheme"],
+        "from_code": data.get("from_code"),
+        "to_code": data["to_code"],
+        "takes_effect": data.get("takes_effect"),
+        "expires_at": data["expires_at"],
+        "requester": body["actor"]["id"],
+        "requester_for": body["actor"].get("on_behalf_of"),
+        "event_id": body["event_id"],
+        "version": body["version"],
+        "reason": (body["reason"] or {}).get("text"),
+    }

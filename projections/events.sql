@@ -1,0 +1,89 @@
+-- The read model of decrypted events, for histories and for the state of a file.
+
+-- name: insert
+-- Add the events of a batch.
+INSERT INTO read.events (
+    customer_id, version, position, event_id, type, is_decision, actor, recorded_at, effective_from, effective_to, body
+)
+SELECT * FROM unnest(
+    %(customer_ids)b::uuid[], %(versions)b::bigint[], %(positions)b::bigint[], %(event_ids)b::uuid[],
+    %(types)b::text[], %(decisions)b::boolean[], %(actors)b::text[], %(recorded_at)b::timestamptz[],
+    %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(bodies)b::text[]::jsonb[]
+);
+
+-- name: head_at
+-- The last version of a customer's stream at a position, and when the first was recorded.
+SELECT last.version, first.position, first.recorded_at
+FROM (
+    SELECT version FROM read.events
+    WHERE customer_id = %(customer_id)s AND position <= %(position)s
+    ORDER BY position DESC LIMIT 1
+) AS last
+CROSS JOIN (
+    SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1
+) AS first;
+
+-- name: first_known
+-- When a customer was first recorded, whatever the position.
+SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1;
+
+-- name: decisions_at
+-- The decisions of a customer up to a position, in order.
+SELECT type, recorded_at, body::text
+FROM read.events
+WHERE customer_id = %(customer_id)s AND is_decision AND position <= %(position)s
+ORDER BY position;
+
+-- name: by_versions
+-- Some events of one customer.
+SELECT version, body::text
+FROM read.events
+WHERE customer_id = %(customer_id)s AND version = ANY (%(versions)b::bigint[]);
+
+-- name: history_ascending
+-- A page of a customer's events, oldest first, each with the slots it moved.
+SELECT page.position, page.body::text,
+       (SELECT jsonb_agg(jsonb_build_object('path', slot, 'kind', kind)
+               || CASE WHEN old IS NULL THEN '{}' ELSE jsonb_build_object('old', old) END
+               || CASE WHEN new IS NULL THEN '{}' ELSE jsonb_build_object('new', new) END ORDER BY slot)
+        FROM read.changes
+        WHERE changes.customer_id = page.customer_id AND changes.version = page.version)::text
+FROM read.events AS page
+WHERE customer_id = %(customer_id)s AND position <= %(position)s
+    AND position > %(after)s AND position >= %(from_position)s
+    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(type_prefix)s::text IS NULL OR starts_with(type, %(type_prefix)s))
+    AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+    AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR recorded_at < %(until)s)
+    AND (%(path)s::text IS NULL OR EXISTS (
+        SELECT FROM read.changes
+        WHERE changes.customer_id = page.customer_id AND changes.version = page.version
+            AND (slot = %(path)s OR starts_with(slot, %(path)s || '/'))
+    ))
+ORDER BY position
+LIMIT %(limit)s;
+
+-- name: history_descending
+-- The same, newest first.
+SELECT page.position, page.body::text,
+       (SELECT jsonb_agg(jsonb_build_object('path', slot, 'kind', kind)
+               || CASE WHEN old IS NULL THEN '{}' ELSE jsonb_build_object('old', old) END
+               || CASE WHEN new IS NULL THEN '{}' ELSE jsonb_build_object('new', new) END ORDER BY slot)
+        FROM read.changes
+        WHERE changes.customer_id = page.customer_id AND changes.version = page.version)::text
+FROM read.events AS page
+WHERE customer_id = %(customer_id)s AND position <= %(position)s
+    AND (%(after)s = 0 OR position < %(after)s) AND position >= %(from_position)s
+    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(type_prefix)s::text IS NULL OR starts_with(type, %(type_prefix)s))
+    AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+    AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR recorded_at < %(until)s)
+    AND (%(path)s::text IS NULL OR EXISTS (
+        SELECT FROM read.changes
+        WHERE changes.customer_id = page.customer_id AND changes.version = page.version
+            AND (slot = %(path)s OR starts_with(slot, %(path)s || '/'))
+    ))
+ORDER BY position DESC
+LIMIT %(limit)s;

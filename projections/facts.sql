@@ -1,0 +1,55 @@
+-- The read model of rectangles: the value of a slot, for which valid instants, as known at which positions.
+
+-- name: load_open
+-- The rectangles, as known at a position, of the slots that a batch touches, from the instants it touches on.
+SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, lower(facts.valid), upper(facts.valid),
+       facts.fact_from, facts.rank, facts.version, facts.ctid::text
+FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamptz[])
+    AS touched (customer_id, slot, instant)
+JOIN read.facts USING (customer_id, slot)
+WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(touched.customer_id, 0)
+    AND hashtextextended(facts.slot, 0) = hashtextextended(touched.slot, 0)
+    AND facts.positions @> %(position)s::bigint AND facts.valid && tstzrange(touched.instant, NULL);
+
+-- name: close
+-- End rectangles at a position; the rows were loaded in this transaction, so their places still hold.
+UPDATE read.facts
+SET positions = int8range(lower(facts.positions), closing.position)
+FROM unnest(%(rows)b::text[]::tid[], %(positions)b::bigint[]) AS closing (ctid, position)
+WHERE facts.ctid = closing.ctid;
+
+-- name: insert
+-- Add rectangles.
+INSERT INTO read.facts (customer_id, slot, value, absent, valid, positions, fact_from, rank, version)
+SELECT customer_id, slot, value, absent, tstzrange(start, until), int8range(opened, closed), fact_from, rank, version
+FROM unnest(
+    %(customer_ids)b::uuid[], %(slots)b::text[], %(values)b::text[]::jsonb[], %(absent)b::boolean[],
+    %(starts)b::timestamptz[], %(ends)b::timestamptz[], %(opened)b::bigint[], %(closed)b::bigint[],
+    %(facts_from)b::timestamptz[], %(ranks)b::bigint[], %(versions)b::bigint[]
+) AS rectangle (
+    customer_id, slot, value, absent, start, until, opened, closed, fact_from, rank, version
+);
+
+-- name: state_at
+-- The facts that hold one customer's slots at a position and a valid instant.
+SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
+FROM read.facts
+WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+    AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
+    AND valid @> %(valid_at)s::timestamptz;
+
+-- name: pending_at
+-- The facts known at a position that will come to hold later than a valid instant, soonest first.
+SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
+FROM read.facts
+WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+    AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
+    AND valid && tstzrange(%(valid_at)s, NULL) AND lower(valid) > %(valid_at)s
+ORDER BY lower(valid), slot;
+
+-- name: effective_since
+-- From when on anything is known, at a position, to be effective of one customer.
+SELECT min(lower(valid))
+FROM read.facts
+WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+    AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint;

@@ -1,0 +1,152 @@
+"""read.profile: one row per customer, the present file folded and ready, written with the events themselves.
+
+Owns the bytes of the column `state`. What must stay true: a decoded row equals the file that was encoded, so
+that deciding on a row is deciding on the stream. A change to the bytes or to the fold raises FOLD_VERSION; rows
+of another fold version are not decoded; whoever needs the file folds its stream anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg import AsyncConnection
+
+from db.queries import load
+from domain.events.lifecycle import CustomerKind
+from domain.facts import ABSENT, Fact, Segment, Timeline
+from domain.file import CustomerFile, TierRequest
+from ledger.statements import FileChange, Statement
+from projections.errors import FoldOutdated
+
+FOLD_VERSION: Final = 1
+
+_QUERIES: Final = load("projections", "profile.sql")
+_PRESENT_LENGTH: Final = 7  # a segment's array ends in its value; an absent one has none, so that null stays a value
+
+
+class ProfileView:
+    """The inline view: statements for the writer's own transaction."""
+
+    def load(self, customer_ids: Iterable[UUID]) -> Statement:
+        """The statement that brings the rows of these customers; `decode` reads what it returns."""
+        return Statement(_QUERIES["load"], {"customer_ids": list(customer_ids)})
+
+    def decode(self, row: Sequence[Any]) -> CustomerFile | None:
+        """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
+        return decode(row[0], row[1:])
+
+    def statements(self, changes: Sequence[FileChange]) -> list[Statement]:
+        """One upsert of all changed files, in the order of their keys."""
+        files = sorted((change.after for change in changes), key=lambda file: file.customer_id)
+        if not files:
+            return []
+        columns = {
+            "customer_ids": [file.customer_id for file in files],
+            "versions": [file.version for file in files],
+            "profile_versions": [file.profile_version for file in files],
+            "boundaries": [file.boundaries for file in files],
+            "as_of": [file.as_of for file in files],
+            "next_boundaries": [file.next_boundary() for file in files],
+            "fold_versions": [FOLD_VERSION] * len(files),
+            "states": [encode(file) for file in files],
+        }
+        return [Statement(_QUERIES["save"], columns)]
+
+
+class CurrentFile(NamedTuple):
+    """A customer's present file, and the database's clock when it was read: `file` is not yet folded up to it."""
+
+    file: CustomerFile
+    now: datetime
+
+
+async def current(connection: AsyncConnection[Any], customer_id: UUID) -> CurrentFile | None:
+    """The customer's present file; None for a customer that nobody registered. Raises FoldOutdated."""
+    cursor = await connection.execute(_QUERIES["current"], {"customer_id": customer_id})
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    file = decode(customer_id, row[1:7])
+    if file is None:
+        raise FoldOutdated(customer_id, row[5])
+    return CurrentFile(file, row[7])
+
+
+def encode(file: CustomerFile) -> bytes:
+    """What the columns of a row do not hold: the slots, the open requests and the state of the file."""
+    return orjson.dumps(
+        {
+            "kind": file.kind,
+            "archived": file.archived,
+            "registered_at": file.registered_at,
+            "effective_since": file.effective_since,
+            "requests": [_request_fields(request) for request in file.requests.values()],
+            "slots": {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()},
+        }
+    )
+
+
+def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
+    """The file from (version, profile_version, boundaries, as_of, fold_version, state); None if outdated."""
+    version, profile_version, boundaries, as_of, fold_version, state = row
+    if fold_version != FOLD_VERSION:
+        return None
+    content = orjson.loads(state)
+    requests = map(_request, content["requests"])
+    return CustomerFile(
+        customer_id,
+        as_of,
+        version,
+        profile_version,
+        boundaries,
+        CustomerKind(content["kind"]) if content["kind"] else None,
+        content["archived"],
+        _instant(content["registered_at"]),
+        _instant(content["effective_since"]),
+        {request.request_id: request for request in requests},
+        {slot: _timeline(slot, arrays) for slot, arrays in content["slots"].items()},
+    )
+
+
+def _segment_array(segment: Segment) -> list[Any]:
+    fact = segment.fact
+    array = [segment.start, segment.end, fact.version, fact.effective_from, fact.effective_to, fact.rank]
+    if fact.value is not ABSENT:
+        array.append(fact.value)
+    return array
+
+
+def _timeline(slot: str, arrays: list[list[Any]]) -> Timeline:
+    """The segments of a slot; pieces of one fact share it again, as with_fact joins pieces by identity."""
+    facts: dict[int, Fact] = {}
+    segments = []
+    for array in arrays:
+        start, end, version, fact_from, fact_to, rank = array[:6]
+        fact = facts.get(version)
+        if fact is None:
+            value = array[6] if len(array) == _PRESENT_LENGTH else ABSENT
+            fact = Fact(slot, value, datetime.fromisoformat(fact_from), _instant(fact_to), rank, version)
+            facts[version] = fact
+        segments.append(Segment(datetime.fromisoformat(start), _instant(end), fact))
+    return tuple(segments)
+
+
+def _request_fields(request: TierRequest) -> list[Any]:
+    return [getattr(request, name) for name in TierRequest.__slots__]
+
+
+def _request(fields: list[Any]) -> TierRequest:
+    named = dict(zip(TierRequest.__slots__, fields, strict=True))
+    for name in ("request_id", "event_id"):
+        named[name] = UUID(named[name])
+    for name in ("takes_effect", "expires_at"):
+        named[name] = _instant(named[name])
+    return TierRequest(**named)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

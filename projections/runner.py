@@ -1,0 +1,177 @@
+"""The runner: keeps every read model that follows the log up with it, one batch in one transaction.
+
+What must stay true: a projection's rows and its position are committed together, so each event is projected once;
+one runner works at a time (an advisory lock elects it, and moving a position from where it was read fences off
+another); and nothing is ever skipped. On a failure the position stands, the error is logged and shown in `status`,
+and the same batch is tried again, ever more slowly, until it goes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final
+
+import structlog
+from psycopg import Connection
+
+from db.pool import connect
+from db.queries import load
+from ledger.keys import KeyStore
+from ledger.pool import Pool
+from projections.changes import Changes
+from projections.errors import AnotherRunner, ProjectionFailed
+from projections.events import Events
+from projections.facts import Facts, load_open
+from projections.log import LogReader
+from projections.moves import Moves, Positioned
+from projections.projection import Batch, Projection
+
+_QUERIES: Final = load("projections", "runner.sql")
+_LOG: Final = structlog.get_logger("projections.runner")
+
+_TURN_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.2
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LONGEST_RETRY_SECONDS: Final = 30.0
+
+EVERY_PROJECTION: Final[tuple[Projection, ...]] = (Facts(), Events(), Changes())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`position`: what all projections have passed. `error`: why they do not go on, None while they do."""
+
+    position: int
+    error: str | None = None
+
+
+class Runner:
+    """Follows the log of the database of `conninfo`; `pool` (of the same role) is what the log is read through.
+
+    One thread at a time; `status` may be read from any.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        pool: Pool,
+        keys: KeyStore,
+        projections: Sequence[Projection] = EVERY_PROJECTION,
+        *,
+        batch: int = 1000,
+    ) -> None:
+        self._conninfo = conninfo
+        self._log = LogReader(pool, keys)
+        self._projections = projections
+        self._batch = batch
+        self._connection: Connection[Any] | None = None
+        self.status = Status(0)
+
+    def step(self) -> int:
+        """Project one batch and return how many events it had; 0 at the end of the log.
+
+        Raises ProjectionFailed, EventUnreadable, ledger.errors or psycopg.Error, with nothing done.
+        """
+        connection = self._connected()
+        positions = self._positions(connection)
+        position = min(positions.values())
+        ahead = [other for other in positions.values() if other > position]
+        limit = min([self._batch, *(other - position for other in ahead)])
+        entries = self._log.after(position, limit)
+        if entries:
+            due = [each for each in self._projections if positions[each.name] == position]
+            self._project(connection, due, position, entries)
+            position = entries[-1].position
+        # If we died before the commit, rows and positions are as before and the batch comes again; after it, both
+        # have moved.
+        self.status = Status(position)
+        return len(entries)
+
+    def catch_up(self) -> None:
+        """Project all that is sealed. Raises what `step` raises."""
+        while self.step():
+            pass
+
+    def run(self, stop: Event) -> None:
+        """Follow the log until `stop` is set, one runner at a time per database, through every failure."""
+        retry_seconds = _FIRST_RETRY_SECONDS
+        while not stop.is_set():
+            before = self.status.position
+            try:
+                if not self._take_turn():
+                    stop.wait(_TURN_SECONDS)
+                    continue
+                self._follow(stop)
+            except Exception as error:  # noqa: BLE001 - shown and tried again, whatever it is; nothing is skipped
+                if self.status.position > before:
+                    retry_seconds = _FIRST_RETRY_SECONDS
+                self.status = Status(self.status.position, str(error))
+                _LOG.exception("read models stand still", position=before, retry_in_seconds=retry_seconds)
+                self.close()
+                stop.wait(retry_seconds)
+                retry_seconds = min(retry_seconds * 2, _LONGEST_RETRY_SECONDS)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection, and with it of the turn; the next call connects again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _follow(self, stop: Event) -> None:
+        connection = self._connected()
+        connection.execute("LISTEN dossier_sealed")
+        while not stop.is_set():
+            if not self.step():
+                for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
+                    pass
+
+    def _project(
+        self, connection: Connection[Any], due: Sequence[Projection], position: int, entries: Sequence[Positioned]
+    ) -> None:
+        last = entries[-1].position
+        with connection.transaction():
+            batch = Batch(entries, self._moves(connection, position, entries))
+            for projection in due:
+                try:
+                    projection.apply(connection, batch)
+                except Exception as error:
+                    raise ProjectionFailed(projection.name, entries[0].position, last, str(error)) from error
+            names = [projection.name for projection in due]
+            moved = connection.execute(
+                _QUERIES["advance"], {"names": names, "position": last, "from_position": position}
+            )
+            if moved.rowcount != len(names):
+                raise AnotherRunner(position)
+
+    def _moves(self, connection: Connection[Any], position: int, entries: Sequence[Positioned]) -> Moves:
+        firsts: dict[Any, int] = {}
+        for entry in entries:
+            firsts.setdefault(entry.event.originator_id, entry.event.originator_version)
+        taking_back = {
+            entry.event.originator_id
+            for entry in entries
+            if entry.event.envelope.corrects or entry.event.envelope.retracts
+        }
+        histories = self._log.histories((customer_id, firsts[customer_id]) for customer_id in taking_back)
+        moves = Moves(load_open(connection, position, entries, histories), histories)
+        for entry in entries:
+            moves.take(entry)
+        return moves
+
+    def _positions(self, connection: Connection[Any]) -> dict[str, int]:
+        names = {"names": [projection.name for projection in self._projections]}
+        return dict(connection.execute(_QUERIES["positions"], names).fetchall())
+
+    def _connected(self) -> Connection[Any]:
+        if self._connection is None:
+            self._connection = connect(self._conninfo, "dossier_projector", autocommit=True)
+            self._connection.execute(_QUERIES["prefer_indexes"])
+            self._connection.execute(_QUERIES["enter"], {"names": [each.name for each in self._projections]})
+        return self._connection
+
+    def _take_turn(self) -> bool:
+        row = self._connected().execute(_QUERIES["take_turn"]).fetchone()
+        return row == (True,)

@@ -1,0 +1,144 @@
+"""What "when" means: instants and positions, how long an answer stands, and waiting for it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from projections import basis
+from projections.errors import EventUnknown, PositionNotSealed, ReadModelsBehind
+from tests.make import Stream, at
+from tests.projections.world import World
+
+FIRST, SECOND = at("2026-02-01"), at("2026-02-03")
+
+
+@pytest.fixture
+def stream(world: World) -> Stream:
+    """Two events, sealed and projected."""
+    stream = Stream()
+    stream.attribute("a", 1, recorded_at=FIRST)
+    stream.attribute("a", 2, recorded_at=SECOND)
+    world.project(*stream.events)
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("known_at", "position", "stable"),
+    [
+        (FIRST - timedelta(microseconds=1), 0, True),
+        (FIRST, 1, True),
+        (SECOND - timedelta(microseconds=1), 1, True),
+        (SECOND, 2, False),
+        (at("2999-01-01"), 2, False),
+    ],
+)
+def test_an_instant_is_the_last_position_known_by_then(
+    world: World, stream: Stream, known_at: datetime, position: int, stable: bool
+) -> None:
+    del stream
+
+    async def ask(connection: AsyncConnection[Any]) -> basis.Basis:
+        return await basis.known_by(connection, known_at)
+
+    assert world.read(ask) == basis.Basis(known_at, position, known_at, stable)
+
+
+def test_a_position_is_known_from_when_its_event_was(world: World, stream: Stream) -> None:
+    del stream
+
+    async def ask(connection: AsyncConnection[Any]) -> basis.Basis:
+        return await basis.at_position(connection, 1, valid_at=SECOND)
+
+    assert world.read(ask) == basis.Basis(FIRST, 1, SECOND, stable=True)
+
+
+@pytest.mark.parametrize("position", [-1, 0, 3])
+def test_a_position_outside_the_log_is_refused(world: World, stream: Stream, position: int) -> None:
+    del stream
+
+    async def ask(connection: AsyncConnection[Any]) -> basis.Basis:
+        return await basis.at_position(connection, position)
+
+    with pytest.raises(PositionNotSealed) as caught:
+        world.read(ask)
+    assert (caught.value.position, caught.value.sealed) == (position, 2)
+
+
+def test_the_latest_is_what_the_read_models_have_passed_at_the_databases_clock(world: World, stream: Stream) -> None:
+    before = world.read(basis.latest)
+    assert before.position == 2
+    assert before.known_at == before.valid_at > SECOND
+    stream.attribute("a", 3, recorded_at=at("2026-02-05"))
+    world.record(stream.events[2:])
+    world.seal()
+    behind = world.read(basis.latest)
+    assert (behind.position, behind.known_at, behind.stable) == (2, SECOND, False)
+    assert behind.valid_at > before.valid_at
+
+
+def test_the_latest_of_an_empty_log_knows_nothing(world: World) -> None:
+    assert world.read(basis.latest).position == 0
+
+
+def test_an_event_has_no_position_until_it_is_sealed(world: World, stream: Stream) -> None:
+    stream.attribute("a", 3)
+    world.record(stream.events[2:])
+
+    async def ask(connection: AsyncConnection[Any]) -> list[int | None]:
+        return [await basis.position_of(connection, stream.customer_id, version) for version in (1, 2, 3)]
+
+    assert world.read(ask) == [1, 2, None]
+
+
+def test_waiting_ends_when_the_read_models_have_passed(world: World, stream: Stream) -> None:
+    async def ask(connection: AsyncConnection[Any]) -> int:
+        await basis.wait_until(connection, 2, seconds=0)
+        return await basis.wait_for(connection, stream.customer_id, 2, seconds=0)
+
+    assert world.read(ask) == 2
+
+
+def test_waiting_has_an_end(world: World, stream: Stream) -> None:
+    stream.attribute("a", 3)
+    stream.attribute("a", 4)
+    world.record(stream.events[2:3])
+    world.seal()
+    world.record(stream.events[3:])
+
+    async def for_version(connection: AsyncConnection[Any], version: int) -> None:
+        await basis.wait_for(connection, stream.customer_id, version, seconds=0.05)
+
+    with pytest.raises(ReadModelsBehind) as projected_late:
+        world.read(lambda connection: for_version(connection, 3))
+    assert (projected_late.value.position, projected_late.value.reached) == (3, 2)
+    with pytest.raises(ReadModelsBehind) as not_sealed:
+        world.read(lambda connection: for_version(connection, 4))
+    assert not_sealed.value.position is None
+
+
+def test_an_event_that_nobody_recorded_is_not_waited_for(world: World) -> None:
+    customer_id = uuid7()
+
+    async def ask(connection: AsyncConnection[Any]) -> int:
+        return await basis.wait_for(connection, customer_id, 1, seconds=60)
+
+    with pytest.raises(EventUnknown) as caught:
+        world.read(ask)
+    assert (caught.value.customer_id, caught.value.version) == (customer_id, 1)
+
+
+def test_an_idle_log_becomes_final_with_the_next_tick(world: World, stream: Stream) -> None:
+    """Until then another event may still come to be known at the same instant."""
+    del stream
+
+    async def is_stable(connection: AsyncConnection[Any]) -> bool:
+        return (await basis.known_by(connection, SECOND)).stable
+
+    assert not world.read(is_stable)
+    world.sealer.tick()
+    assert world.read(is_stable)

@@ -1,0 +1,140 @@
+"""read.profile and read.identifier as the writer's transaction writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from domain.events.classification import TierReassignmentRequested
+from domain.events.identity import IdentifierRecorded, IdentifierRevoked
+from domain.events.lifecycle import CustomerKind, CustomerRegistered
+from domain.file import CustomerFile
+from ledger.errors import AppendConflict
+from ledger.statements import FileChange, Statement
+from projections.errors import FoldOutdated
+from projections.identifiers import IdentifierView
+from projections.profile import CurrentFile, ProfileView, current
+from tests.make import RECORDING_STARTS, Stream
+from tests.projections.world import World
+
+REGISTERED = CustomerRegistered(customer_kind=CustomerKind.ORGANISATION)
+BIC = ("BIC", "DEUTDEFF")
+
+
+def a_customer_with(*identifiers: tuple[str, str]) -> Stream:
+    stream = Stream()
+    stream.add(REGISTERED)
+    for scheme, value in identifiers:
+        stream.add(IdentifierRecorded(scheme=scheme, value=value))
+    return stream
+
+
+def the_file(stream: Stream) -> CustomerFile:
+    return CustomerFile.folded(stream.customer_id, stream.events).copy()
+
+
+def save(world: World, *changes: FileChange) -> None:
+    statements = [*IdentifierView().statements(changes), *ProfileView().statements(changes)]
+    world.record([], inline=statements)
+
+
+def rows(world: World, statement: Statement) -> list[tuple[Any, ...]]:
+    with psycopg.connect(world.conninfo, options="-c timezone=UTC") as connection:
+        return connection.execute(statement.sql.encode(), statement.params).fetchall()
+
+
+def now_of(world: World, customer_id: UUID) -> CurrentFile | None:
+    async def ask(connection: AsyncConnection[Any]) -> CurrentFile | None:
+        return await current(connection, customer_id)
+
+    return world.read(ask)
+
+
+def test_a_saved_file_is_loaded_as_it_was(world: World) -> None:
+    stream = a_customer_with(BIC)
+    request = TierReassignmentRequested(
+        request_id=uuid7(),
+        scheme="VALUE",
+        from_code=None,
+        to_code="HIGH_VALUE",
+        takes_effect=RECORDING_STARTS,
+        expires_at=RECORDING_STARTS + timedelta(days=30),
+    )
+    stream.add(request)
+    stream.attribute("a", None, effective_to=RECORDING_STARTS + timedelta(days=400))
+    save(world, FileChange(frozenset(), the_file(stream)))
+    view = ProfileView()
+    (row,) = rows(world, view.load([stream.customer_id, uuid7()]))
+    assert row[0] == stream.customer_id
+    assert view.decode(row) == the_file(stream)
+
+
+def test_saving_again_replaces_the_row(world: World) -> None:
+    stream = a_customer_with()
+    save(world, FileChange(frozenset(), the_file(stream)))
+    stream.attribute("a", 1)
+    save(world, FileChange(frozenset(), the_file(stream)))
+    found = now_of(world, stream.customer_id)
+    assert found is not None
+    assert found.file == the_file(stream)
+    assert found.now > found.file.as_of
+
+
+def test_nobody_has_no_current_file(world: World) -> None:
+    assert now_of(world, uuid7()) is None
+
+
+def test_a_row_of_another_fold_is_refused_by_readers_and_left_to_the_writer(world: World) -> None:
+    stream = a_customer_with()
+    save(world, FileChange(frozenset(), the_file(stream)))
+    with psycopg.connect(world.conninfo) as connection:
+        connection.execute("UPDATE read.profile SET fold_version = 0")
+    with pytest.raises(FoldOutdated) as caught:
+        now_of(world, stream.customer_id)
+    assert (caught.value.customer_id, caught.value.fold_version) == (stream.customer_id, 0)
+    (row,) = rows(world, ProfileView().load([stream.customer_id]))
+    assert ProfileView().decode(row) is None
+
+
+def held(world: World, claims: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    return sorted(rows(world, IdentifierView().holders(claims)))
+
+
+def test_who_holds_an_identifier_is_known(world: World) -> None:
+    stream = a_customer_with(BIC, ("LEI", "5493001KJTIIGC8Y1R12"))
+    save(world, FileChange(frozenset(), the_file(stream)))
+    assert held(world, [BIC, ("BIC", "NOBODYXX")]) == [(*BIC, stream.customer_id)]
+    with psycopg.connect(world.conninfo) as connection:
+        versions = connection.execute("SELECT scheme, version FROM read.identifier ORDER BY 1").fetchall()
+    assert versions == [("BIC", 2), ("LEI", 3)]
+
+
+def test_what_one_customer_gives_up_another_one_takes_in_the_same_batch(world: World) -> None:
+    giver, taker = a_customer_with(BIC), a_customer_with(BIC)
+    save(world, FileChange(frozenset(), the_file(giver)))
+    giver.add(IdentifierRevoked(scheme=BIC[0], value=BIC[1]))
+    giver.retract(giver.events[1])
+    save(world, FileChange(frozenset(), the_file(taker)), FileChange(frozenset([BIC]), the_file(giver)))
+    assert held(world, [BIC]) == [(*BIC, taker.customer_id)]
+
+
+def test_of_two_customers_that_claim_an_identifier_the_second_breaks_the_primary_key(world: World) -> None:
+    save(world, FileChange(frozenset(), the_file(a_customer_with(BIC))))
+    with pytest.raises(AppendConflict) as caught:
+        save(world, FileChange(frozenset(), the_file(a_customer_with(BIC))))
+    assert caught.value.constraint == "identifier_pkey"
+
+
+def test_claims_are_written_in_the_order_of_their_keys() -> None:
+    view = IdentifierView()
+    changes = [FileChange(frozenset(), the_file(a_customer_with(("B", "2"), ("A", "9")))) for _ in range(2)]
+    (claim,) = view.statements(changes)
+    assert claim.params["schemes"] == ["A", "A", "B", "B"]
+    assert view.statements([FileChange(frozenset(change.after.claims()), change.after) for change in changes]) == []

@@ -1,0 +1,242 @@
+"""What the API reads of one customer: history, and the file's own state."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from psycopg import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from domain.events import Reason
+from domain.events.classification import (
+    OwnerAssigned,
+    OwnerRole,
+    TagApplied,
+    TierReassignmentApproved,
+    TierReassignmentRequested,
+)
+from domain.events.lifecycle import (
+    ArchiveReason,
+    CustomerArchived,
+    CustomerKind,
+    CustomerReinstated,
+)
+from projections.events import FileState, HistoryFilter, file_state_at, first_known, history
+from projections.facts import effective_since, pending_at
+from tests.make import CLERK, RECORDING_STARTS, Stream, at
+from tests.projections.files import BOSS, registered, tier
+from tests.projections.world import World
+
+
+def history_of(world: World, stream: Stream, wanted: HistoryFilter | None = None, **page: Any) -> list[dict[str, Any]]:
+    async def ask(connection: AsyncConnection[Any]) -> list[dict[str, Any]]:
+        position = page.pop("position", 1_000_000)
+        limit = page.pop("limit", 100)
+        return await history(connection, stream.customer_id, position, wanted or HistoryFilter(), limit=limit, **page)
+
+    return world.read(ask)
+
+
+def versions(items: list[dict[str, Any]]) -> list[int]:
+    return [item["version"] for item in items]
+
+
+# History
+
+
+def test_an_item_of_a_history_says_everything_about_its_event(world: World) -> None:
+    stream = registered()
+    reason = Reason(code="GROWTH", text="12-month amount 151 200")
+    event = stream.add(tier("HIGH_VALUE", approver_id="u-301"), at("2026-01-01"), reason=reason, request_id="r-1")
+    world.project(*stream.events)
+    registration, item = history_of(world, stream)
+    assert (registration["decision"], registration["changes"]) == (True, [])
+    assert item["customer_id"] == str(stream.customer_id)
+    assert item["event_id"] == str(event.envelope.event_id)
+    assert (item["type"], item["decision"]) == ("customer.tier-reassigned", False)
+    assert (item["version"], item["position"]) == (2, 2)
+    assert item["effective_from"] == "2026-01-01T00:00:00.000000Z"
+    assert item["effective_to"] is None
+    assert item["actor"] == {"id": "u-118", "kind": "HUMAN", "name_at_time": "Li Na", "roles": ["editor"]}
+    assert item["reason"] == {"code": "GROWTH", "text": "12-month amount 151 200"}
+    assert (item["source"], item["evidence"], item["certainty"]) == (None, [], "FACT")
+    assert item["data"]["to_code"] == "HIGH_VALUE"
+    assert item["changes"] == [{"path": "/tier/VALUE", "new": {"code": "HIGH_VALUE"}, "kind": "LATE"}]
+
+
+def test_a_change_tells_null_from_nothing(world: World) -> None:
+    stream = Stream()
+    stream.attribute("a", None)
+    stream.attribute("a", False)
+    stream.retract(stream.events[1])
+    stream.retract(stream.events[0])
+    world.project(*stream.events)
+    assert [item["changes"][0] for item in history_of(world, stream)] == [
+        {"path": "/attributes/a", "new": None, "kind": "CHANGE"},
+        {"path": "/attributes/a", "old": None, "new": False, "kind": "CHANGE"},
+        {"path": "/attributes/a", "old": False, "new": None, "kind": "CORRECTION"},
+        {"path": "/attributes/a", "old": None, "kind": "CORRECTION"},
+    ]
+
+
+def test_a_correction_that_moves_a_fact_shows_where_it_changes_something(world: World) -> None:
+    stream = Stream()
+    early = stream.attribute("a", 1, at("2026-01-01"))
+    stream.correct(early, early.payload, at("2026-01-03"))
+    world.project(*stream.events)
+    (change,) = history_of(world, stream)[1]["changes"]
+    assert change == {"path": "/attributes/a", "old": 1, "new": 1, "kind": "CORRECTION"}
+
+
+@pytest.mark.parametrize(
+    ("days_late", "initial_load", "kind"),
+    [(0, False, "CHANGE"), (1, False, "CHANGE"), (1.01, False, "LATE"), (300, True, "CHANGE"), (-9, False, "CHANGE")],
+)
+def test_late_is_what_was_recorded_more_than_a_day_after_it_was_so(
+    world: World, days_late: float, initial_load: bool, kind: str
+) -> None:
+    stream = Stream()
+    recorded_at = at("2026-03-01")
+    stream.attribute(
+        "a", 1, recorded_at - timedelta(days=days_late), recorded_at=recorded_at, initial_load=initial_load
+    )
+    world.project(*stream.events)
+    assert history_of(world, stream)[0]["changes"][0]["kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (HistoryFilter(type="customer.owner-assigned"), [3]),
+        (HistoryFilter(type="customer.tag*"), [2]),
+        (HistoryFilter(type="customer.t"), []),
+        (HistoryFilter(type="*"), [1, 2, 3, 4]),
+        (HistoryFilter(path="/owner/ACCOUNT_MANAGER"), [3]),
+        (HistoryFilter(path="/tags/"), [2]),
+        (HistoryFilter(path="/tag"), []),
+        (HistoryFilter(actor="u-301"), [3, 4]),
+        (HistoryFilter(from_position=3), [3, 4]),
+        (
+            HistoryFilter(since=RECORDING_STARTS + timedelta(hours=2), until=RECORDING_STARTS + timedelta(hours=4)),
+            [2, 3],
+        ),
+        (HistoryFilter(actor="u-301", path="/attributes"), [4]),
+    ],
+)
+def test_a_history_can_be_narrowed(world: World, wanted: HistoryFilter, found: list[int]) -> None:
+    stream = registered()
+    stream.add(TagApplied(taxonomy_version=1, group="G", code="C"))
+    stream.add(OwnerAssigned(role=OwnerRole.ACCOUNT_MANAGER, to_staff="u-1"), actor=BOSS)
+    stream.attribute("a", 1, actor=BOSS)
+    world.project(*stream.events)
+    assert versions(history_of(world, stream, wanted)) == found
+    assert versions(history_of(world, stream, wanted, order="desc")) == found[::-1]
+
+
+def test_pages_of_a_pinned_history_go_on_behind_the_last_item(world: World) -> None:
+    stream = Stream()
+    for number in range(5):
+        stream.attribute("a", number)
+    world.project(*stream.events)
+    assert versions(history_of(world, stream, limit=2)) == [1, 2]
+    assert versions(history_of(world, stream, limit=2, after=2)) == [3, 4]
+    assert versions(history_of(world, stream, limit=9, after=2, position=4)) == [3, 4]
+    assert versions(history_of(world, stream, limit=2, order="desc")) == [5, 4]
+    assert versions(history_of(world, stream, limit=2, order="desc", after=4)) == [3, 2]
+    assert versions(history_of(world, stream, limit=2, order="desc", position=3)) == [3, 2]
+
+
+# The file's own state
+
+
+def state_at(world: World, customer_id: UUID, position: int) -> FileState | None:
+    return world.read(lambda connection: file_state_at(connection, customer_id, position))
+
+
+def test_the_state_of_a_file_follows_its_decisions(world: World) -> None:
+    stream = registered()
+    stream.add(CustomerArchived(reason_code=ArchiveReason.LOST))
+    stream.attribute("a", 1)
+    stream.add(CustomerReinstated())
+    world.project(*stream.events)
+    states = [state_at(world, stream.customer_id, position) for position in (1, 2, 3, 4)]
+    assert [state.archived for state in states if state] == [False, True, True, False]
+    assert [state.version for state in states if state] == [1, 2, 3, 4]
+    assert {state.kind for state in states if state} == {CustomerKind.ORGANISATION}
+    assert {state.registered_at for state in states if state} == {stream.events[0].envelope.recorded_at}
+
+
+def test_a_request_is_open_until_it_is_decided(world: World) -> None:
+    stream, request_id = registered(), uuid7()
+    expires_at = RECORDING_STARTS + timedelta(days=30)
+    request = TierReassignmentRequested(
+        request_id=request_id, scheme="VALUE", from_code=None, to_code="HIGH_VALUE", expires_at=expires_at
+    )
+    asked = stream.add(request, reason=Reason(text="grown"))
+    stream.add(TierReassignmentApproved(request_id=request_id), actor=BOSS)
+    world.project(*stream.events)
+    open_then = state_at(world, stream.customer_id, 2)
+    assert open_then is not None
+    assert open_then.requests[str(request_id)] == {
+        "request_id": str(request_id),
+        "scheme": "VALUE",
+        "from_code": None,
+        "to_code": "HIGH_VALUE",
+        "takes_effect": None,
+        "expires_at": "2026-02-04T09:00:00.000000Z",
+        "requester": CLERK.id,
+        "requester_for": None,
+        "event_id": str(asked.envelope.event_id),
+        "version": 2,
+        "reason": "grown",
+    }
+    decided = state_at(world, stream.customer_id, 3)
+    assert decided is not None
+    assert decided.requests == {}
+
+
+def test_a_customer_is_not_known_before_its_first_event(world: World) -> None:
+    other, stream = registered(), registered()
+    world.project(*other.events, *stream.events)
+
+    async def ask(connection: AsyncConnection[Any]) -> list[object]:
+        return [
+            await first_known(connection, stream.customer_id),
+            await first_known(connection, uuid7()),
+        ]
+
+    known, unknown = world.read(ask)
+    assert known == (2, stream.events[0].envelope.recorded_at)
+    assert unknown is None
+    assert state_at(world, stream.customer_id, 1) is None
+
+
+def test_a_file_is_effective_from_its_earliest_fact_on(world: World) -> None:
+    stream = registered()
+    stream.attribute("a", 1, at("2026-02-01"))
+    stream.attribute("b", 1, at("2026-01-01"))
+    world.project(*stream.events)
+
+    async def ask(connection: AsyncConnection[Any]) -> list[datetime | None]:
+        return [await effective_since(connection, stream.customer_id, position) for position in (1, 2, 3)]
+
+    assert world.read(ask) == [None, at("2026-02-01"), at("2026-01-01")]
+
+
+def test_what_is_pending_comes_soonest_first(world: World) -> None:
+    stream = registered()
+    stream.attribute("b", 2, at("2026-09-01"))
+    stream.attribute("a", 1, at("2026-08-01"), effective_to=at("2026-10-01"))
+    world.project(*stream.events)
+
+    async def ask(connection: AsyncConnection[Any]) -> list[tuple[object, ...]]:
+        pending = await pending_at(connection, stream.customer_id, 3, at("2026-07-01"))
+        return [(fact.slot, fact.value, fact.start, fact.end, fact.version) for fact in pending]
+
+    assert world.read(ask) == [
+        ("/attributes/a", 1, at("2026-08-01"), at("2026-10-01"), 3),
+        ("/attributes/b", 2, at("2026-09-01"), None, 2),
+    ]
