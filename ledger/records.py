@@ -162,7 +162,7 @@ class Records:
         patience_seconds = max(deadline - time.monotonic(), _CONNECTION_SECONDS)
         with self._pool.connection(timeout=patience_seconds) as connection, connection.pipeline():
             clock = connection.execute(_QUERIES["clock"])
-            files = connection.execute(*self._files.load(sorted(ids)))
+            files = connection.cursor(binary=True).execute(*self._files.load(sorted(ids)))
             holders = connection.execute(*self._holders.holders(named)) if named else None
             earlier = connection.execute(*self._idempotency.earlier(keys)) if keys else None
             ((now,),) = clock.fetchall()

@@ -7,6 +7,7 @@ of another fold version are not decoded; whoever needs the file folds its stream
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -25,11 +26,21 @@ from projections.errors import FoldOutdated
 FOLD_VERSION: Final = 1
 
 _QUERIES: Final = load("projections", "profile.sql")
+_REMEMBERED: Final = 1000
+_Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state
+
 _PRESENT_LENGTH: Final = 7  # a segment's array ends in its value; an absent one has none, so that null stays a value
 
 
 class ProfileView:
-    """The inline view: statements for the writer's own transaction."""
+    """The inline view: statements for the writer's own transaction.
+
+    Remembers what it encoded or decoded last, by the whole row: a customer written again and again is not taken
+    apart each time. Files are changed in copies only, so a remembered one stays what its row says.
+    """
+
+    def __init__(self) -> None:
+        self._remembered: OrderedDict[UUID, tuple[_Row, CustomerFile]] = OrderedDict()
 
     def load(self, customer_ids: Iterable[UUID]) -> Statement:
         """The statement that brings the rows of these customers; `decode` reads what it returns."""
@@ -37,13 +48,31 @@ class ProfileView:
 
     def decode(self, row: Sequence[Any]) -> CustomerFile | None:
         """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
-        return decode(row[0], row[1:])
+        customer_id, columns = row[0], tuple(row[1:])
+        remembered = self._remembered.get(customer_id)
+        if remembered is not None and remembered[0] == columns:
+            self._remembered.move_to_end(customer_id)
+            return remembered[1]
+        file = decode(customer_id, columns)
+        if file is not None:
+            self._remember(columns, file)
+        return file
+
+    def _remember(self, columns: _Row, file: CustomerFile) -> None:
+        self._remembered[file.customer_id] = (columns, file)
+        self._remembered.move_to_end(file.customer_id)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def statements(self, changes: Sequence[FileChange]) -> list[Statement]:
         """One upsert of all changed files, in the order of their keys."""
         files = sorted((change.after for change in changes), key=lambda file: file.customer_id)
         if not files:
             return []
+        states = [encode(file) for file in files]
+        for file, state in zip(files, states, strict=True):
+            row = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION, state)
+            self._remember(row, file)
         columns = {
             "customer_ids": [file.customer_id for file in files],
             "versions": [file.version for file in files],
@@ -52,7 +81,7 @@ class ProfileView:
             "as_of": [file.as_of for file in files],
             "next_boundaries": [file.next_boundary() for file in files],
             "fold_versions": [FOLD_VERSION] * len(files),
-            "states": [encode(file) for file in files],
+            "states": states,
         }
         return [Statement(_QUERIES["save"], columns)]
 
