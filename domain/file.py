@@ -26,7 +26,7 @@ from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegi
 from domain.facts import ABSENT, Fact, Segment, Timeline, from_instant, holder_at, with_fact
 from domain.fold import History, visible
 from domain.slots import parent_of, segments_of
-from domain.values import EARLIEST
+from domain.values import EARLIEST, LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class CustomerFile:
     requests: dict[UUID, TierRequest] = field(default_factory=dict)
     slots: dict[str, Timeline] = field(default_factory=dict)
     history: History | None = None
+    quiet_until: datetime = field(default=EARLIEST, compare=False)
+    """No boundary lies after `as_of` and before this: a bound, so that most files need not be searched for one."""
 
     @classmethod
     def folded(cls, customer_id: UUID, events: Iterable[RecordedEvent], as_of: datetime | None = None) -> CustomerFile:
@@ -92,6 +94,7 @@ class CustomerFile:
             self.effective_since,
             dict(self.requests),
             dict(self.slots),
+            quiet_until=self.quiet_until,
         )
 
     # Reading
@@ -157,7 +160,11 @@ class CustomerFile:
 
     def next_boundary(self) -> datetime | None:
         """The first valid-time boundary after `as_of`: until then the profile shows the same."""
-        return min((instant for instant in self._boundaries() if instant > self.as_of), default=None)
+        if self.quiet_until == LATEST:
+            return None
+        found = min((instant for instant in self._boundaries() if instant > self.as_of), default=None)
+        self.quiet_until = found or LATEST
+        return found
 
     def _boundaries(self) -> Iterable[datetime]:
         for segments in self.slots.values():
@@ -172,10 +179,11 @@ class CustomerFile:
         """Fold forward to `now`: count the boundaries passed and let go of what can no longer matter."""
         if now <= self.as_of:
             return
-        due = self.next_boundary()
+        due = self.next_boundary() if now >= self.quiet_until else None
         if due is not None and due <= now:
             self.boundaries += self.boundaries_between(self.as_of, now)
             self.slots = {slot: from_instant(segments, now) for slot, segments in self.slots.items()}
+            self.quiet_until = EARLIEST
         self.as_of = now
 
     def apply(self, event: RecordedEvent) -> None:
@@ -212,6 +220,7 @@ class CustomerFile:
             return False
         if kept:
             self.slots[slot] = kept
+            self._note_boundaries(kept)
         else:
             self.slots.pop(slot, None)
         return self._still_shows(before) != self._still_shows(kept)
@@ -223,6 +232,12 @@ class CustomerFile:
             for segment in segments
             if segment.end is None or segment.end > self.as_of
         ]
+
+    def _note_boundaries(self, segments: Timeline) -> None:
+        for segment in segments:
+            for instant in (segment.start, segment.end):
+                if instant is not None and self.as_of < instant < self.quiet_until:
+                    self.quiet_until = instant
 
     def _note_effective(self, instant: datetime) -> None:
         if self.history is None and (self.effective_since is None or instant < self.effective_since):

@@ -175,7 +175,6 @@ class Records:
             )
         # Reading a history takes a connection of its own, so the one above has been given back.
         world.files = {row[0]: self._files.decode(row) or self.read_history(row[0]).copy() for row in rows}
-        world.before_claims = {customer_id: frozenset(file.claims()) for customer_id, file in world.files.items()}
         return world
 
     # Deciding
@@ -257,7 +256,9 @@ class Records:
         events = [event for _, receipt in accepted for event in receipt.events]
         self._keys.ensure({subject for event in events for subject in subjects_of(event)})
         changed = {receipt.customer_id for _, receipt in accepted}
-        changes = [FileChange(world.before_claims[customer_id], world.files[customer_id]) for customer_id in changed]
+        changes = [
+            FileChange(world.before_claims.get(customer_id), world.files[customer_id]) for customer_id in changed
+        ]
         inline = [
             *self._holders.statements(changes),
             *self._idempotency.statements(accepted),
@@ -269,10 +270,11 @@ class Records:
 def _move_on(world: _World, submission: Submission, draft: CustomerFile, receipt: Receipt) -> None:
     """What the rest of the batch sees of an accepted order."""
     customer_id = draft.customer_id
+    before = world.files.get(customer_id)
     world.files[customer_id] = draft
     world.moved.add(customer_id)
-    world.before_claims.setdefault(customer_id, frozenset())
     if any(_may_touch_identifiers(event) for event in receipt.events):
+        world.before_claims.setdefault(customer_id, frozenset(before.claims() if before else ()))
         held = draft.claims()
         for claim in [claim for claim, holder in world.holders.items() if holder == customer_id]:
             if claim not in held:

@@ -34,7 +34,7 @@ dead but still looked at, so a longer time costs: with 60 s, sealing took half o
 _SWEEP_SECONDS: Final = 10.0
 _FIRST_TICK_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 60.0
-_SHORTEST_PAUSE_SECONDS: Final = 0.005
+_SHORTEST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _TURN_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 5.0

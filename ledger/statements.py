@@ -21,9 +21,9 @@ class Statement(NamedTuple):
 
 
 class FileChange(NamedTuple):
-    """What a batch did to one customer: the identifiers held before, and the file as it is now."""
+    """What a batch did to one customer: the identifiers held before, None if none were touched, and the file now."""
 
-    before_claims: frozenset[tuple[str, str]]
+    before_claims: frozenset[tuple[str, str]] | None
     after: CustomerFile
 
 

@@ -41,7 +41,10 @@ class IdentifierView:
         """Releases first: what one customer of the batch gives up, another one may take."""
         released, taken = [], []
         for change in changes:
-            before, after = change.before_claims, change.after.claims()
+            before = change.before_claims
+            if before is None:
+                continue
+            after = change.after.claims()
             released += [_claim(change.after, scheme, value) for scheme, value in before - after]
             taken += [_claim(change.after, scheme, value) for scheme, value in after - before]
         named = (("release", sorted(released)), ("claim", sorted(taken)))

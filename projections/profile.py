@@ -26,8 +26,18 @@ from projections.errors import FoldOutdated
 FOLD_VERSION: Final = 1
 
 _QUERIES: Final = load("projections", "profile.sql")
-_REMEMBERED: Final = 1000
+_MOST_REMEMBERED: Final = 1000
 _Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state
+_EncodedSlots = dict[str, tuple[Timeline, bytes]]  # per slot the timeline that was encoded, and its bytes
+
+
+class _Remembered(NamedTuple):
+    """A row and the file that it says."""
+
+    row: _Row
+    file: CustomerFile
+    encoded_slots: _EncodedSlots
+
 
 _PRESENT_LENGTH: Final = 7  # a segment's array ends in its value; an absent one has none, so that null stays a value
 
@@ -40,7 +50,7 @@ class ProfileView:
     """
 
     def __init__(self) -> None:
-        self._remembered: OrderedDict[UUID, tuple[_Row, CustomerFile]] = OrderedDict()
+        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
 
     def load(self, customer_ids: Iterable[UUID]) -> Statement:
         """The statement that brings the rows of these customers; `decode` reads what it returns."""
@@ -50,18 +60,26 @@ class ProfileView:
         """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
         customer_id, columns = row[0], tuple(row[1:])
         remembered = self._remembered.get(customer_id)
-        if remembered is not None and remembered[0] == columns:
+        if remembered is not None and remembered.row == columns:
             self._remembered.move_to_end(customer_id)
-            return remembered[1]
+            return remembered.file
         file = decode(customer_id, columns)
         if file is not None:
-            self._remember(columns, file)
+            self._remember(columns, file, {})
         return file
 
-    def _remember(self, columns: _Row, file: CustomerFile) -> None:
-        self._remembered[file.customer_id] = (columns, file)
+    def _encode(self, file: CustomerFile) -> bytes:
+        remembered = self._remembered.get(file.customer_id)
+        encoded_slots = remembered.encoded_slots if remembered else {}
+        state = encode(file, encoded_slots)
+        row = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION, state)
+        self._remember(row, file, encoded_slots)
+        return state
+
+    def _remember(self, row: _Row, file: CustomerFile, encoded_slots: _EncodedSlots) -> None:
+        self._remembered[file.customer_id] = _Remembered(row, file, encoded_slots)
         self._remembered.move_to_end(file.customer_id)
-        if len(self._remembered) > _REMEMBERED:
+        if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.popitem(last=False)
 
     def statements(self, changes: Sequence[FileChange]) -> list[Statement]:
@@ -69,10 +87,6 @@ class ProfileView:
         files = sorted((change.after for change in changes), key=lambda file: file.customer_id)
         if not files:
             return []
-        states = [encode(file) for file in files]
-        for file, state in zip(files, states, strict=True):
-            row = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION, state)
-            self._remember(row, file)
         columns = {
             "customer_ids": [file.customer_id for file in files],
             "versions": [file.version for file in files],
@@ -81,7 +95,7 @@ class ProfileView:
             "as_of": [file.as_of for file in files],
             "next_boundaries": [file.next_boundary() for file in files],
             "fold_versions": [FOLD_VERSION] * len(files),
-            "states": states,
+            "states": [self._encode(file) for file in files],
         }
         return [Statement(_QUERIES["save"], columns)]
 
@@ -105,8 +119,15 @@ async def current(connection: AsyncConnection[Any], customer_id: UUID) -> Curren
     return CurrentFile(file, row[7])
 
 
-def encode(file: CustomerFile) -> bytes:
-    """What the columns of a row do not hold: the slots, the open requests and the state of the file."""
+def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> bytes:
+    """What the columns of a row do not hold: the slots, the open requests and the state of the file.
+
+    Slots found in `encoded_slots`, the very same timeline, are taken from there; the others are added.
+    """
+    known = {} if encoded_slots is None else encoded_slots
+    for slot, line in file.slots.items():
+        if slot not in known or known[slot][0] is not line:
+            known[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]))
     return orjson.dumps(
         {
             "kind": file.kind,
@@ -114,7 +135,7 @@ def encode(file: CustomerFile) -> bytes:
             "registered_at": file.registered_at,
             "effective_since": file.effective_since,
             "requests": [_request_fields(request) for request in file.requests.values()],
-            "slots": {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()},
+            "slots": {slot: orjson.Fragment(known[slot][1]) for slot in file.slots},
         }
     )
 

@@ -33,6 +33,8 @@ _LOG: Final = structlog.get_logger("projections.runner")
 
 _TURN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
+_GATHER_SECONDS: Final = 0.03
+"""After a batch that was not full: under load the next one is then worth its round trips."""
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 30.0
 
@@ -124,9 +126,12 @@ class Runner:
         connection = self._connected()
         connection.execute("LISTEN dossier_sealed")
         while not stop.is_set():
-            if not self.step():
+            events = self.step()
+            if not events:
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                     pass
+            elif events < self._batch:
+                stop.wait(_GATHER_SECONDS)
 
     def _project(
         self, connection: Connection[Any], due: Sequence[Projection], position: int, entries: Sequence[Positioned]
