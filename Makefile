@@ -2,6 +2,7 @@
 # make test     every test, against a real PostgreSQL
 # make check    style, types, and who may import whom
 # make fmt      put the style right
+# make openapi  write openapi.json anew
 # make soak     the tests that take minutes or need data that is not part of the project
 PYTHON ?= python3
 PORT ?= 8000
@@ -9,7 +10,7 @@ PORT ?= 8000
 bin := .venv/bin
 installed := .venv/.installed
 
-.PHONY: install run test check fmt soak
+.PHONY: install run test check fmt soak openapi
 
 install: $(installed)
 
@@ -41,3 +42,6 @@ fmt: $(installed)
 
 soak: $(installed)
 	$(bin)/pytest -m long
+
+openapi: $(installed)
+	$(bin)/python -m api > openapi.json

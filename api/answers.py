@@ -1,4 +1,4 @@
-"""Answers: JSON made once, as bytes, and the headers that go with it."""
+"""Answers and the headers that go with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.dependencies import is_dry_run, prefers_minimal
+from api.encoding import to_json
 from domain.events import RecordedEvent
+from ledger import plain
 from ledger.records import Receipt
 
 JSON: Final = "application/json"
@@ -18,7 +20,7 @@ PRIVATE: Final = {"Cache-Control": "private, no-cache"}
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), status, {**PRIVATE, **(headers or {})}, JSON)
+    return Response(to_json(content), status, {**PRIVATE, **(headers or {})}, JSON)
 
 
 def written(request: Request, receipt: Receipt) -> Response:
@@ -40,8 +42,8 @@ def written(request: Request, receipt: Receipt) -> Response:
     return json_response(content, 201 if receipt.registered else 200, headers)
 
 
-def revalidated(request: Request, etag: str) -> Response | None:
-    """304 if the caller already has what carries `etag`."""
+def unchanged(request: Request, etag: str) -> Response | None:
+    """304 if the caller already has what carries `etag`, which must exist."""
     known = request.headers.get("if-none-match")
     if known is None:
         return None
@@ -64,5 +66,5 @@ def _event(event: RecordedEvent, receipt: Receipt) -> dict[str, Any]:
     masked = receipt.masked.get(envelope.version)
     if masked is not None:
         content["masked_from"] = masked
-    content["data"] = event.payload.model_dump(mode="json")
+    content["data"] = orjson.Fragment(plain.to_json(event.payload.__dict__))
     return content

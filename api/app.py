@@ -9,6 +9,7 @@ from importlib.metadata import version
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         writer = Writer(records)
         writer.start()
         app.state.service = Service(
-            writer, readers, _verifier(settings), uuid7, wait_seconds=settings.read_wait_seconds
+            writer, readers, _verifier(settings), uuid7, records.read_history, wait_seconds=settings.read_wait_seconds
         )
         try:
             yield
@@ -63,12 +64,26 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # these pages would load their scripts from elsewhere
+        redoc_url=None,
     )
+    app.add_middleware(HeadAsGet)
     errors.install(app)
     for routes in (commands, lists, profiles, history, health):
-        app.include_router(routes.router)
+        # Not include_router: an included router matches every request twice, and has nothing to add here.
+        app.router.routes.extend(routes.router.routes)
     openapi.install(app)
     return app
+
+
+class HeadAsGet:
+    """HEAD is answered as GET is; the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
 
 
 def _verifier(settings: Settings) -> TokenVerifier:

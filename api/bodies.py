@@ -7,24 +7,29 @@ new command has its body without a line here. Bodies are parsed once, from bytes
 from __future__ import annotations
 
 import json
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Union
 from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
-from api.errors import Problem, invalid_body
+from api.errors import MOST_FIELDS, Problem, invalid_body
 from domain.decisions import COMMANDS, Change, Command, NewId
 from domain.decisions.lifecycle import Registration
-from domain.errors import FieldError
+from domain.errors import FieldError, Refusal
 from domain.events.envelope import Circumstances
 from domain.slots import pointer
 
 LONGEST_BODY_BYTES: Final = 1024 * 1024
 MOST_CHANGES: Final = 500
 _STATED: Final = frozenset(Circumstances.model_fields)
-_SURROGATES: Final = range(0xD800, 0xE000)
+_MISPLACED: Final = re.compile(rf"^(?:/identifiers/\d+|/contact)(/(?:{'|'.join(_STATED)})\b)")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @cache
@@ -96,6 +101,13 @@ def listed_changes(body: Any, new_id: NewId) -> Iterator[Change]:
         yield Change(command.with_ids(new_id), own, f"/changes/{index}")
 
 
+def in_registration(refusal: Refusal) -> Refusal:
+    """The same refusal: a part of a registration states no circumstances of its own, they are those of the whole."""
+    fields = (replace(field, pointer=_MISPLACED.sub(r"\1", field.pointer)) for field in refusal.fields)
+    refusal.fields = tuple(fields)
+    return refusal
+
+
 def registration_changes(body: Any, new_id: NewId) -> Iterator[Change]:
     """The changes that open a file: what the body says of the customer, then the listed ones."""
     whole = _circumstances(body)
@@ -119,23 +131,41 @@ def _command(command: type[Command], body: Any, from_path: dict[str, Any]) -> Co
 
 def _not_json(body: bytes, message: str) -> Problem:
     """A lone surrogate is a JSON escape that no text can hold: named by its place, as other bad text is."""
+    malformed = Problem("malformed-json", 400, "The body is not JSON", message)
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return Problem("malformed-json", 400, "The body is not JSON", message)
-    fields = [FieldError(place, "text may hold neither NUL nor lone surrogates") for place in _lone_surrogates(content)]
+        return malformed
+    places = islice(_lone_surrogates(content), MOST_FIELDS)
+    fields = [FieldError(place, "text may hold neither NUL nor lone surrogates") for place in places]
     if not fields:
-        return Problem("malformed-json", 400, "The body is not JSON", message)
+        return malformed
     return Problem("invalid-body", 422, "A field is not valid", "the body does not fit its model", *fields)
 
 
-def _lone_surrogates(content: Any, *path: object) -> Iterator[str]:
-    match content:
-        case str() if any(ord(character) in _SURROGATES for character in content):
-            yield pointer(*path)
-        case dict():
-            for name, value in content.items():
-                yield from _lone_surrogates(value, *path, name)
-        case list():
-            for index, value in enumerate(content):
-                yield from _lone_surrogates(value, *path, index)
+_Place = tuple[Any, object] | None
+"""A place in a body: the place above it and the last step; made into text only where something is wrong."""
+
+
+def _lone_surrogates(content: Any) -> Iterator[str]:
+    """Where they stand, as pointers that can be sent; not recursive, for the body may be nested as deep as it likes."""
+    remaining: deque[tuple[_Place, Any]] = deque([(None, content)])
+    while remaining:
+        place, value = remaining.popleft()
+        if isinstance(value, str) and _SURROGATE.search(value):
+            yield _pointer_to(place)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                if _SURROGATE.search(name):
+                    yield _pointer_to((place, name))
+                remaining.append(((place, name), item))
+        elif isinstance(value, list):
+            remaining.extend(((place, index), item) for index, item in enumerate(value))
+
+
+def _pointer_to(place: _Place) -> str:
+    steps: list[str] = []
+    while place is not None:
+        place, step = place
+        steps.append(str(step).encode(errors="backslashreplace").decode())
+    return pointer(*reversed(steps))

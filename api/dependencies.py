@@ -1,12 +1,16 @@
-"""What a route needs from a request: the service's parts, the actor, the preconditions, the body."""
+"""What a route needs from a request: the service's parts, the actor, the preconditions, the body.
+
+Every route but the health checks depends on `admitted`: nobody learns anything without a valid token.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
@@ -16,11 +20,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from api.bodies import LONGEST_BODY_BYTES
 from api.errors import Problem
+from api.parameters import flag, require_known_parameters
 from api.tokens import TokenVerifier, unauthorized
 from domain.decisions import Change, NewId, Order
 from domain.decisions.record import IMPORTER
 from domain.errors import FieldError, Refusal, RoleRequired
 from domain.events import Actor
+from domain.file import CustomerFile
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.writer import Writer
 
@@ -36,8 +42,10 @@ class Service:
     readers: AsyncConnectionPool[AsyncConnection[TupleRow]]
     verifier: TokenVerifier
     new_id: NewId
+    fold: Callable[[UUID], CustomerFile]
+    """Folds a customer's whole stream, blocking; for the rare profile row of another fold version."""
     wait_seconds: float
-    """How long a read waits for its read model before it answers 503."""
+    """How long a read waits for a connection, and for its read model, before it answers 503."""
 
 
 def service_of(request: Request) -> Service:
@@ -53,8 +61,20 @@ def actor_of(request: Request) -> Actor:
     return service_of(request).verifier.actor(token.strip())
 
 
+async def admitted(request: Request) -> None:
+    """Let in whoever has a valid token and asks for what there is. Raises Problem 401 or 422."""
+    actor_of(request)
+    require_known_parameters(request)
+
+
+def reading(request: Request) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+    """A connection to read through. Raises PoolTimeout when there is none in time."""
+    service = service_of(request)
+    return service.readers.connection(timeout=service.wait_seconds)
+
+
 def is_dry_run(request: Request) -> bool:
-    return request.query_params.get("dry_run", "").lower() in {"true", "1"}
+    return flag(request, "dry_run")
 
 
 def prefers_minimal(request: Request) -> bool:
@@ -103,7 +123,8 @@ def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
         try:
             named |= change.command.identifiers()
         except Refusal as refusal:
-            raise refusal.below(change.pointer) from refusal
+            refusal.move_below(change.pointer)
+            raise
     return frozenset(named)
 
 

@@ -7,9 +7,10 @@ point at the fields, as JSON Pointers into the body or as the names of headers a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
-import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +19,9 @@ from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from api.encoding import to_json
 from domain import errors as domain
 from domain.decisions import COMMANDS
 from domain.errors import FieldError, Refusal
@@ -67,6 +70,8 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
 }
 
 RETRY_AFTER_SECONDS: Final = "1"
+MOST_FIELDS: Final = 100
+"""A body of many thousand mistakes gets the first ones listed."""
 
 
 class Problem(Exception):
@@ -110,10 +115,12 @@ def answer(request: Request, slug: str, status: int, title: str, detail: str, **
         "instance": request.url.path,
         **{name: value for name, value in members.items() if value},
     }
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else {}  # noqa: PLR2004 - Service Unavailable
-    if status == 401:  # noqa: PLR2004 - Unauthorized
+    headers = {"Cache-Control": "no-store"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(content), status, headers, MEDIA_TYPE)
+    return Response(to_json(content), status, headers, MEDIA_TYPE)
 
 
 def _known(request: Request, error: Exception) -> Response:
@@ -131,7 +138,7 @@ def _known(request: Request, error: Exception) -> Response:
 
 def _plain_detail(error: Exception, status: int) -> str:
     """What the caller may read: not the driver's words, which can name hosts and statements."""
-    return "come back in a moment" if status == 503 else str(error)  # noqa: PLR2004 - Service Unavailable
+    return "come back in a moment" if status == HTTPStatus.SERVICE_UNAVAILABLE else str(error)
 
 
 def _problem(request: Request, error: Exception) -> Response:
@@ -151,19 +158,34 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
     response = answer(request, slug, error.status_code, str(error.detail), f"{request.method} {request.url.path}")
-    response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed(request))
     return response
 
 
+def _allowed(request: Request) -> list[str]:
+    """The methods of the path, whichever of our routes has them."""
+    routes = request.app.routes
+    return [
+        method
+        for method in ("GET", "HEAD", "POST")
+        if any(
+            route.matches({**request.scope, "method": method.replace("HEAD", "GET")})[0] is Match.FULL
+            for route in routes
+        )
+    ]
+
+
 def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    # The server above us logs the traceback; ours is to say which request it was.
+    _LOG.error("request failed", method=request.method, path=request.url.path, error=type(error).__name__)
     return answer(
         request, "internal-error", 500, "Something went wrong here", "nothing was acknowledged; retry with the same key"
     )
 
 
 def _listed(fields: Iterable[FieldError]) -> list[dict[str, str]]:
-    return [{"pointer": field.pointer, "detail": field.detail} for field in fields]
+    return [{"pointer": field.pointer, "detail": field.detail} for field in islice(fields, MOST_FIELDS)]
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -1,11 +1,21 @@
-"""Examples of request bodies in openapi.json. Each is sent for real by a test."""
+"""An example of every request body, for openapi.json and for readers. Each is sent for real by a test.
+
+Ids that a client may choose are chosen here, so that the examples tell one story.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+_LI_LEI: Final = "0198c0de-0000-7000-8000-000000000001"
+_HAN_MEIMEI: Final = "0198c0de-0000-7000-8000-000000000002"
+_NEED: Final = "0198c0de-0000-7000-8000-000000000003"
+_REQUEST: Final = "0198c0de-0000-7000-8000-000000000004"
+_EVENT: Final = "0198c0de-0000-7000-8000-000000000005"
+
 _REASON: Final = {"text": "12-month amount reached 151 200 CNY"}
 _EVIDENCE: Final = [{"note": "ERP report 2026-06, page 3"}]
+_OBSERVED: Final = "2026-07-01T09:00:00+08:00"
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "RegistrationBody": {
@@ -13,21 +23,22 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "name": "深圳市腾讯计算机系统有限公司",
         "language": "zh-CN",
         "country": "CN",
-        "identifiers": [{"scheme": "CN_USCC", "value": "9144030071526726XG"}],
+        "identifiers": [{"scheme": "CN_USCC", "value": "9144030071526726XG", "issuer": "深圳市市场监督管理局"}],
         "contact": {
-            "name": "李雷",
+            "name": "王芳",
             "title": "采购总监",
-            "points": [{"kind": "MOBILE", "value": "13800138000"}, {"kind": "EMAIL", "value": "lilei@example.com"}],
+            "points": [{"kind": "MOBILE", "value": "13800138000"}, {"kind": "EMAIL", "value": "wangfang@example.com"}],
         },
         "owner": "u-118",
-        "source": {"kind": "VISIT"},
+        "source": {"kind": "VISIT", "detail": "first visit, Shenzhen"},
         "evidence": [{"note": "copy of the business licence"}],
     },
     "ChangesBody": {
         "reason": {"text": "first visit after the contract"},
         "changes": [
-            {"type": "customer.tag-applied", "group": "REGION", "code": "SOUTH"},
+            {"type": "customer.contact-added", "contact_id": _LI_LEI, "name": "李雷", "title": "总经理"},
             {"type": "customer.attribute-recorded", "key": "erp.debtor_number", "value": 70012},
+            {"type": "customer.tag-applied", "group": "REGION", "code": "SOUTH", "effective_from": "2026-11-01"},
         ],
     },
     "ChangeLegalNameBody": {
@@ -35,16 +46,77 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "language": "en",
         "name_kind": "TRANSLITERATED",
         "evidence": [{"note": "English letterhead"}],
-        "observed_at": "2026-11-01T09:00:00+08:00",
+        "observed_at": _OBSERVED,
     },
-    "AddContactBody": {"name": "韩梅梅", "title": "财务经理", "points": [{"kind": "PHONE", "value": "0755-86013388"}]},
+    "RecordIdentifierBody": {"scheme": "DUNS", "value": "54-442-8764", "evidence": [{"note": "D&B report"}]},
+    "RevokeIdentifierBody": {"scheme": "DUNS", "value": "544428764", "reason": {"text": "D&B merged the number"}},
+    "ChangeAddressBody": {
+        "address_kind": "OFFICE",
+        "country": "CN",
+        "region": "CN-GD",
+        "city": "深圳市",
+        "district": "南山区",
+        "lines": ["科技中一路"],
+        "postcode": "518057",
+        "source": {"kind": "OFFICIAL_WEBSITE", "url": "https://example.com/contact"},
+    },
+    "AddContactBody": {
+        "contact_id": _HAN_MEIMEI,
+        "name": "韩梅梅",
+        "title": "财务经理",
+        "buying_role": "INFLUENCER",
+        "points": [{"kind": "PHONE", "value": "0755-86013388"}],
+    },
+    "ChangeContactDetailsBody": {"changed": {"title": "财务总监", "department": "财务部"}},
+    "ChangeContactPointBody": {"kind": "WECHAT", "value": "hanmeimei_88", "verified": True},
+    "ReplacePrimaryContactBody": {
+        "new_contact_id": _HAN_MEIMEI,
+        "reason": {"text": "asked to be called first"},
+        "observed_at": _OBSERVED,
+    },
+    "RemoveContactBody": {
+        "removal_reason": "LEFT_COMPANY",
+        "new_primary_contact_id": _LI_LEI,
+        "observed_at": _OBSERVED,
+    },
     "IdentifyNeedBody": {
+        "need_id": _NEED,
         "statement": "降低系统运维成本",
         "concerns": ["性价比", "售后响应速度"],
         "budget": {"min": "200000", "max": "300000", "currency": "CNY"},
         "decision_cycle": "P2M",
     },
-    "RequestTierReassignmentBody": {"to_code": "HIGH_VALUE", "reason": _REASON, "evidence": _EVIDENCE},
-    "AssignTierBody": {"scheme": "SERVICE", "to_code": "PROSPECT", "reason": _REASON, "evidence": _EVIDENCE},
+    "ReviseNeedBody": {
+        "changes": {"budget": {"min": "250000", "max": "400000", "currency": "CNY"}, "required_by": "2027-03-31"},
+        "cause_analysis": "the data centre moves, so twice the servers are to be served",
+    },
+    "CloseNeedBody": {"outcome": "MET"},
+    "AssignTierBody": {"scheme": "SERVICE", "to_code": "STANDARD", "reason": _REASON, "evidence": _EVIDENCE},
+    "RequestTierReassignmentBody": {
+        "request_id": _REQUEST,
+        "to_code": "HIGH_VALUE",
+        "reason": _REASON,
+        "evidence": _EVIDENCE,
+    },
+    "ApproveTierReassignmentBody": {"comment": "seen the report"},
+    "RejectTierReassignmentBody": {"comment": "the report is of another customer"},
+    "WithdrawTierReassignmentBody": {"comment": "asked too early"},
+    "AssignOwnerBody": {
+        "role": "ACCOUNT_MANAGER",
+        "to_staff": "u-204",
+        "handover_note": "likes to be visited",
+        "reason": {"text": "u-118 moved to Chengdu"},
+    },
+    "ApplyTagBody": {"group": "CUSTOMER_TYPE", "code": "END_CUSTOMER"},
+    "RemoveTagBody": {"group": "REGION", "code": "SOUTH", "reason": {"text": "served from Shanghai now"}},
     "RecordAttributeBody": {"key": "annual_report.url", "value": None},
+    "RemoveAttributeBody": {"key": "annual_report.url"},
+    "ArchiveCustomerBody": {"reason_code": "NO_INTENT"},
+    "ReinstateCustomerBody": {"reason": {"text": "they called again"}},
+    "CorrectFactBody": {
+        "corrects": _EVENT,
+        "replacement": {"value": 70021},
+        "reason": {"text": "two digits were swapped when it was typed in"},
+    },
+    "RetractFactBody": {"retracts": _EVENT, "reason": {"text": "belongs to another customer"}},
 }

@@ -7,36 +7,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request
 from psycopg import AsyncConnection
-from pydantic import TypeAdapter, ValidationError
 
 from api.dependencies import service_of
-from api.errors import Problem
-from domain.errors import FieldError
-from domain.values import Instant
+from api.encoding import time_text
+from api.parameters import instant, invalid_parameter, position
 from projections import basis
 from projections.basis import Basis
-
-_INSTANT: Final = TypeAdapter(Instant)
-_LAST_POSITION: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a request says about when. At most one of `known_at` and `at_position` is set."""
 
-    known_at: datetime | None
-    valid_at: datetime | None
-    at_position: int | None
+    known_at: datetime | None = None
+    valid_at: datetime | None = None
+    at_position: int | None = None
+    known_by: str = "known_at"
+    """The parameter that `known_at` was read from."""
 
     @property
     def is_now(self) -> bool:
-        return self.known_at is None and self.valid_at is None and self.at_position is None
+        return self.is_latest and self.valid_at is None
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether the latest knowledge is asked for."""
+        return self.known_at is None and self.at_position is None
 
 
 def moment_of(request: Request) -> Moment:
@@ -52,24 +54,6 @@ def moment_of(request: Request) -> Moment:
     )
 
 
-def instant(name: str, text: str) -> datetime:
-    # An unescaped "+" of an offset arrives as a blank.
-    try:
-        return _INSTANT.validate_python(text.replace(" ", "+"))
-    except ValidationError as error:
-        raise invalid_parameter(name, "a date or an RFC 3339 time is needed, such as 2026-06-30") from error
-
-
-def position(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= _LAST_POSITION:
-        raise invalid_parameter(name, "a position of the log is needed, a number from 1")
-    return int(text)
-
-
-def invalid_parameter(name: str, detail: str) -> Problem:
-    return Problem("invalid-parameter", 422, "A parameter is not valid", "see errors", FieldError(name, detail))
-
-
 async def basis_of(connection: AsyncConnection[Any], request: Request, moment: Moment) -> Basis:
     """The position and instant that `moment` means, once the read models have passed it.
 
@@ -80,7 +64,7 @@ async def basis_of(connection: AsyncConnection[Any], request: Request, moment: M
         found = await basis.at_position(connection, moment.at_position, moment.valid_at)
     elif moment.known_at is not None:
         if moment.known_at > await basis.clock(connection):
-            raise invalid_parameter("known_at", "lies in the future; nothing can be known yet")
+            raise invalid_parameter(moment.known_by, "lies in the future; nothing can be known yet")
         found = await basis.known_by(connection, moment.known_at, moment.valid_at)
     else:
         found = await basis.latest(connection, moment.valid_at)
@@ -106,9 +90,21 @@ def token_parts(token: str) -> tuple[UUID, int]:
         raise invalid_parameter("after", "send the Dossier-Token of a write as it was answered") from error
 
 
-def query_of(moment: Moment) -> str:
-    """The query string that names the same moment, "" for now."""
-    said = {name: getattr(moment, name) for name in ("known_at", "valid_at", "at_position")}
-    stated = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
-    query = urlencode({name: value for name, value in stated.items() if value is not None})
-    return f"?{query}" if query else ""
+def query_of(found: Basis) -> str:
+    """The query string that brings the same answer again, for ever; "" where nothing is known yet."""
+    if not found.position:
+        return ""
+    return "?" + urlencode({"at_position": found.position, "valid_at": time_text(found.valid_at)})
+
+
+def entity_tag(found: Basis) -> str:
+    return f'"k{found.position}.v{time_text(found.valid_at)}"'
+
+
+def basis_json(found: Basis) -> dict[str, Any]:
+    return {
+        "known_at": found.known_at,
+        "position": found.position,
+        "valid_at": found.valid_at,
+        "stable": found.stable,
+    }

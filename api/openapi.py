@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI cannot see because bodies are parsed from bytes and answers made as bytes.
 
-Models named in a route's `openapi_extra` are collected into the document's components.
+Routes say by `write`, `read` and `health` what they take and answer; the models named there are collected into the
+document's components. Printed by `python -m api`, committed as openapi.json.
 """
 
 from __future__ import annotations
@@ -10,32 +11,60 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.answer_examples import ANSWERS
 from api.examples import EXAMPLES
+from api.schemas import Problem, Recorded
 
-_MODELS: Final[dict[str, type[BaseModel]]] = {}
+Described = dict[str, Any]
+
+_MODELS: Final[dict[str, type[BaseModel]]] = {model.__name__: model for model in (Problem, Recorded)}
 _REFERENCE: Final = "#/components/schemas/{model}"
-_PROBLEM: Final = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance"],
-    "properties": {
-        "type": {"type": "string", "examples": ["urn:dossier:problem:four-eyes-violation"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "invariant": {"type": "string", "description": "The broken rule, where it has an id"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
+_UUID: Final = {"type": "string", "format": "uuid"}
+_TEXT: Final = {"type": "string"}
+
+_PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
+    "known_at": ("As known then (inclusive): an RFC 3339 time, or a date for its midnight.", _TEXT),
+    "valid_at": ("As true then; default: known_at.", _TEXT),
+    "at_position": ("As known at this position of the log.", {"type": "integer", "minimum": 1}),
+    "fields": ("Slot pointers, separated by commas, to narrow the profile to.", _TEXT),
+    "after": ("A Dossier-Token: wait until the answer includes that write.", _TEXT),
+    "path": ("A slot, or what slots begin with: /tier/VALUE, /contacts.", _TEXT),
+    "type": ("An event type, or how types begin: customer.tier-*.", _TEXT),
+    "actor": ("A staff id.", _TEXT),
+    "from_position": ("The first position of interest.", {"type": "integer", "minimum": 1}),
+    "since": ("Recorded at or after.", _TEXT),
+    "until": ("Recorded before.", _TEXT),
+    "order": ("Oldest (asc) or newest (desc) first.", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}),
+    "limit": ("Items on a page.", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
+    "page_token": ("next_page_token of the page before; everything else unchanged.", _TEXT),
+    "from": ("The one point: an instant, a date, or a position.", _TEXT),
+    "to": ("The other point.", _TEXT),
+    "axis": ("Along which time the points lie.", {"type": "string", "enum": ["known", "valid"], "default": "known"}),
+    "identifier": ("SCHEME:VALUE, exactly.", _TEXT),
+    "name": ("Part of any of the names, in any case.", _TEXT),
+    "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", _TEXT),
+    "owner": ("A staff id, or ROLE:ID; the role is ACCOUNT_MANAGER by default.", _TEXT),
 }
+_ETAG: Final = {"ETag": {"description": "Names what the answer shows; for If-None-Match.", "schema": _TEXT}}
+_WRITE_HEADERS: Final = {
+    "ETag": {"description": "The file's new revision; for If-Match.", "schema": _TEXT},
+    "Dossier-Token": {"description": "For `after`: reads that must include this write.", "schema": _TEXT},
+    "Idempotent-Replayed": {"description": "`true` when this was done before under the same key.", "schema": _TEXT},
+}
+_PAGE_HEADERS: Final = {"Link": {"description": 'The next page, rel="next".', "schema": _TEXT}}
+_PROBLEM: Final = {
+    "description": "A problem",
+    "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}},
+}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the route's handler: readable in clients made from the document."""
+    return route.name
 
 
 def words(name: str) -> str:
@@ -43,88 +72,66 @@ def words(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", r" \1", name).capitalize()
 
 
-def write(model: type[BaseModel], *, precondition: bool = True, path_ids: tuple[str, ...] = ()) -> dict[str, Any]:
+def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[str, ...] = ()) -> Described:
     """The `openapi_extra` of a route that records: its body, its headers, its answers."""
-    _MODELS[model.__name__] = model
-    content: dict[str, Any] = {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}
-    if model.__name__ in EXAMPLES:
-        content["example"] = EXAMPLES[model.__name__]
     headers = [_header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever.")]
-    if precondition:
+    if not opens_file:
         headers.append(_header("If-Match", 'The ETag of the profile that was looked at, such as "17.0".'))
+    answered = _answer(Recorded, "Recorded", _WRITE_HEADERS)
+    if opens_file:
+        answered["headers"] = {**_WRITE_HEADERS, "Location": {"description": "The new file.", "schema": _TEXT}}
     return {
-        "requestBody": {"required": True, "content": {"application/json": content}},
+        "requestBody": {"required": True, "content": _content(model, EXAMPLES[model.__name__])},
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
             *headers,
-            {**_header("Prefer", "return=minimal leaves the events out of the answer."), "required": False},
-            {"name": "dry_run", "in": "query", "required": False, "schema": {"type": "boolean", "default": False}},
+            _header("Prefer", "return=minimal leaves the events out of the answer.", required=False),
+            _query("dry_run", "Decide, and store nothing.", {"type": "boolean", "default": False}),
         ],
-        "responses": _RESPONSES,
+        "responses": {"201" if opens_file else "200": answered, "default": _PROBLEM},
     }
 
 
-_UUID: Final = {"type": "string", "format": "uuid"}
+def read(
+    answer: type[BaseModel], *parameters: str, required: tuple[str, ...] = (), cacheable: bool = False
+) -> Described:
+    """The `openapi_extra` of a route that reads: what it answers, its query parameters by name."""
+    named = [_query(name, *_PARAMETERS[name], required=name in required) for name in parameters]
+    headers = _PAGE_HEADERS if "page_token" in parameters else {}
+    responses = {"200": _answer(answer, "Found", _ETAG if cacheable else headers), "default": _PROBLEM}
+    if cacheable:
+        named.append(_header("If-None-Match", "ETags of answers at hand.", required=False))
+        responses["304"] = {"description": "What is at hand is still right", "headers": _ETAG}
+    return {"parameters": named, "responses": responses}
 
 
-_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "known_at": ("As known then (inclusive): an RFC 3339 time, or a date for its midnight.", {"type": "string"}),
-    "valid_at": ("As true then; default: known_at.", {"type": "string"}),
-    "at_position": ("As known at this position of the log.", {"type": "integer", "minimum": 1}),
-    "fields": ("Slot pointers, separated by commas, to narrow the profile to.", {"type": "string"}),
-    "after": ("A Dossier-Token: wait until the answer includes that write.", {"type": "string"}),
-    "path": ("A slot, or what slots begin with: /tier/VALUE, /contacts.", {"type": "string"}),
-    "type": ("An event type, or how types begin: customer.tier-*.", {"type": "string"}),
-    "actor": ("A staff id.", {"type": "string"}),
-    "from_position": ("The first position of interest.", {"type": "integer", "minimum": 1}),
-    "since": ("Recorded at or after.", {"type": "string"}),
-    "until": ("Recorded before.", {"type": "string"}),
-    "order": ("Oldest (asc) or newest (desc) first.", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}),
-    "limit": ("Items on a page.", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
-    "page_token": ("next_page_token of the page before; everything else unchanged.", {"type": "string"}),
-    "from": ("The one point: an instant, a date, or a position.", {"type": "string"}),
-    "to": ("The other point.", {"type": "string"}),
-    "axis": ("Along which time the points lie.", {"type": "string", "enum": ["known", "valid"], "default": "known"}),
-    "identifier": ("SCHEME:VALUE, exactly.", {"type": "string"}),
-    "name": ("Part of any of the names, in any case.", {"type": "string"}),
-    "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", {"type": "string"}),
-    "owner": ("A staff id, or ROLE:ID; the role is ACCOUNT_MANAGER by default.", {"type": "string"}),
-}
+def health(answer: type[BaseModel]) -> Described:
+    """The `openapi_extra` of a health check, which anyone may ask."""
+    return {"security": [], "responses": {"200": _answer(answer, "Yes", {}), "default": _PROBLEM}}
 
 
-def read(*parameters: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads: its query parameters, by name."""
-    return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "query",
-                "required": name in required,
-                "description": _PARAMETERS[name][0],
-                "schema": _PARAMETERS[name][1],
-            }
-            for name in parameters
-        ],
-        "responses": _RESPONSES,
-    }
+def _answer(model: type[BaseModel], description: str, headers: Described) -> Described:
+    described = {"description": description, "content": _content(model, ANSWERS[model.__name__])}
+    return {**described, "headers": headers} if headers else described
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": True, "description": description, "schema": {"type": "string"}}
+def _content(model: type[BaseModel], example: Any) -> Described:
+    _MODELS[model.__name__] = model
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}}
 
 
-_RESPONSES: Final = {
-    "default": {
-        "description": "A problem",
-        "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
-    }
-}
+def _header(name: str, description: str, *, required: bool = True) -> Described:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": _TEXT}
+
+
+def _query(name: str, description: str, schema: Described, *, required: bool = False) -> Described:
+    return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
 
 
 def install(app: FastAPI) -> None:
     """Let `app.openapi()` give the whole document."""
 
-    def document() -> dict[str, Any]:
+    def document() -> Described:
         if app.openapi_schema is None:
             app.openapi_schema = _complete(app)
         return app.openapi_schema
@@ -132,12 +139,17 @@ def install(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign]  # how FastAPI says to extend the document
 
 
-def _complete(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+def _complete(app: FastAPI) -> Described:
+    schema: Described = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)  # FastAPI's own shape, which we never send
     _, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()], ref_template=_REFERENCE)
-    components = schema.setdefault("components", {})
-    components.setdefault("schemas", {}).update(definitions.get("$defs", {}))
-    components["schemas"]["Problem"] = _PROBLEM
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    schema["components"] = {
+        "schemas": dict(sorted(definitions["$defs"].items())),
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    }
     schema["security"] = [{"bearer": []}]
     return schema

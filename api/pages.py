@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
 
 import orjson
 from fastapi import Request
+from fastapi.responses import Response
 
-from api.moments import invalid_parameter
+from api.answers import json_response
+from api.parameters import LAST_POSITION, invalid_parameter, whole_number
 
 DEFAULT_LIMIT: Final = 50
 MOST_ITEMS: Final = 500
@@ -29,36 +33,36 @@ class Place(NamedTuple):
 
 def limit_of(request: Request) -> int:
     text = request.query_params.get("limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_ITEMS:
-        raise invalid_parameter("limit", f"a number from 1 to {MOST_ITEMS} is needed")
-    return int(text)
+    return DEFAULT_LIMIT if text is None else whole_number("limit", text, MOST_ITEMS)
 
 
-def place_of(request: Request) -> Place | None:
-    """Where the request's page_token leads; None on the first page. Raises Problem 422."""
+def place_of(request: Request, kind: type[int | UUID]) -> Place | None:
+    """Where the request's page_token leads, by a key of that kind; None on the first page. Raises Problem 422."""
     token = request.query_params.get("page_token")
     if token is None:
         return None
     try:
         position, key, query = orjson.loads(urlsafe_b64decode(token.encode()))
-        place = Place(int(position), key)
+        place = Place(int(str(position)), kind(str(key)))
+        is_possible = all(0 <= number <= LAST_POSITION for number in place if isinstance(number, int))
     except (ValueError, TypeError) as error:
         raise invalid_parameter("page_token", "send next_page_token as it was answered") from error
-    if query != _fingerprint(request):
+    if not is_possible or query != _fingerprint(request):
         raise invalid_parameter("page_token", "belongs to another query; keep the other parameters as they were")
     return place
 
 
-def token_for(request: Request, position: int, key: Any) -> str:
-    return urlsafe_b64encode(orjson.dumps([position, key, _fingerprint(request)])).decode()
-
-
-def page(request: Request, items: list[Any], limit: int, position: int, key: Any) -> dict[str, Any]:
-    """The answer for `items`, of which a full page has a next one behind `key`."""
-    token = token_for(request, position, key) if items and len(items) == limit else None
-    return {"items": items, "next_page_token": token}
+def page_response(
+    request: Request, items: list[dict[str, Any]], limit: int, position: int, key: str, **more: Any
+) -> Response:
+    """A page of `items`; a full one has a next one, behind the last item's `key`."""
+    token, headers = None, {}
+    if items and len(items) == limit:
+        place = [position, items[-1][key], _fingerprint(request)]
+        token = urlsafe_b64encode(orjson.dumps(place)).decode()
+        query = urlencode({**request.query_params, "page_token": token})
+        headers = {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+    return json_response({"items": items, "next_page_token": token, **more}, headers=headers)
 
 
 def _fingerprint(request: Request) -> str:

@@ -66,8 +66,8 @@ def _actor(claims: dict[str, Any]) -> Actor:
             id=claims["sub"],
             kind=claims.get("kind", ActorKind.HUMAN),
             name_at_time=claims.get("name"),
-            roles=tuple(claims.get("roles", ())),
+            roles=claims.get("roles", ()),
             on_behalf_of=claims.get("on_behalf_of"),
         )
-    except (ValidationError, TypeError) as error:
+    except ValidationError as error:
         raise unauthorized("the token's claims do not describe an actor") from error

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 
 from cli.lifeline import end_with_parent
+from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
 from ledger.kek import FileKek
 from ledger.keys import KeyStore
@@ -19,13 +20,15 @@ from ledger.sealer import Sealer
 from projections.runner import Runner
 from settings import Settings
 
-_NICENESS = 5
+_NICENESS = 10
 """Writes come first: when the processor is short, read models fall behind before answers do."""
 
 
 def main() -> None:
     """Follow until SIGTERM; the batches at hand are finished."""
     end_with_parent()
+    configure_logging()
+    settle_memory()
     os.nice(_NICENESS)
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -57,7 +57,7 @@ def import_changes(
         str | None,
         typer.Option(help="What the log is called, in every part of it; default: the file's name. Makes re-runs safe."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Commands on their way at the same time.")] = 16,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Commands on their way at the same time.")] = 64,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and translate; print what would be sent.")] = False,
     as_json: JsonOption = False,
     data: DataOption = None,

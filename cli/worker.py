@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import uvicorn
 
 from api.app import create_app
 from cli.lifeline import end_with_parent
+from cli.processes import configure_logging, settle_memory
 from settings import Settings
 
 LISTENER_VARIABLE = "DOSSIER_LISTENER"
 
 _DRAIN_SECONDS = 10
+_SWITCH_SECONDS = 0.0005
+"""Event loop and writer take turns on the interpreter; with the default of 5 ms each waits for the other's turn."""
 
 
 def main() -> None:
     """Serve until SIGTERM; then finish the requests at hand."""
     end_with_parent()
+    configure_logging()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
+    app = create_app(Settings())
+    settle_memory()
     config = uvicorn.Config(
-        create_app(Settings()),
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )

@@ -49,10 +49,12 @@ class LedgerRecorder(ApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Append all events, or none; `inline` are statements to run in the same transaction.
 
-        The events of a stream are given in the order of their versions. Raises AppendConflict,
-        ConcurrencyFailure, Unavailable, or another of the library's persistence errors.
+        `recorded_at` says of each event when it was recorded, for who knows it without opening the entry. The events
+        of a stream are given in the order of their versions. Raises AppendConflict, ConcurrencyFailure, Unavailable,
+        or another of the library's persistence errors.
         """
-        appended = [_taken_apart(event) for event in stored_events]
+        recorded_at = kwargs.get("recorded_at") or [None] * len(stored_events)
+        appended = list(map(_taken_apart, stored_events, recorded_at))
         _require_version_order(appended)
         with translated(), self._pool.connection() as connection:
             # BEGIN and COMMIT by hand: `transaction()` would wait for each of them. What fails leaves the block by
@@ -156,12 +158,13 @@ def _evidence_statements(ordered: Sequence[Appended]) -> Iterator[Statement]:
         yield Statement(QUERIES["insert_payloads"], parameters)
 
 
-def _taken_apart(event: StoredEvent) -> Appended:
+def _taken_apart(event: StoredEvent, recorded_at: str | None) -> Appended:
     try:
         entry, parts = unframed(event.state)
     except ValueError as error:
         raise MalformedFrame(event.originator_id, event.originator_version, str(error)) from error
-    recorded_at = codec.recorded_at_in(event) if parts else None
+    if recorded_at is None and parts:
+        recorded_at = codec.recorded_at_in(event)
     stream = _stream_of(event.originator_id)
     return Appended(stream, event.originator_version, event.topic, entry, parts, recorded_at)
 

@@ -264,7 +264,8 @@ class Records:
             *self._idempotency.statements(accepted),
             *self._files.statements(changes),
         ]
-        self._ledger.save(*events, inline=inline)
+        recorded_at = [event.envelope.recorded_at.isoformat() for event in events]
+        self._ledger.save(*events, inline=inline, recorded_at=recorded_at)
 
 
 def _move_on(world: _World, submission: Submission, draft: CustomerFile, receipt: Receipt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import cast
 from uuid import UUID
 
@@ -34,11 +35,18 @@ class LogReader:
             "list[Notification]",
             self._ledger.recorder.select_notifications(position, limit, inclusive_of_start=False),
         )
-        try:
-            data_keys = self._keys.load({subject for sealed in notifications for subject in codec.subjects_in(sealed)})
-            return [Positioned.of(sealed.id, codec.decode(sealed, data_keys)) for sealed in notifications]
-        except (UnreadableEvent, DataKeyMissing, SubjectErased):
-            return self._readable(notifications)
+        # The customers' keys at once; those of contact persons one by one, as entries name them, and then remembered.
+        with suppress(SubjectErased):
+            self._keys.load({UUID(str(sealed.originator_id)) for sealed in notifications})
+        entries: list[Positioned] = []
+        for sealed in notifications:
+            try:
+                entries.append(Positioned.of(sealed.id, codec.decode(sealed, self._keys)))
+            except (UnreadableEvent, DataKeyMissing, SubjectErased) as error:
+                if not entries:
+                    raise EventUnreadable(sealed.id, str(error)) from error
+                break
+        return entries
 
     def histories(self, streams: Iterable[tuple[UUID, int]]) -> dict[UUID, History]:
         """The folds of customers' streams, each up to (not including) a version. Raises ledger.errors."""
@@ -46,16 +54,3 @@ class LogReader:
             customer_id: History.of(self._ledger.history(customer_id, lte=version - 1))
             for customer_id, version in streams
         }
-
-    def _readable(self, notifications: Iterable[Notification]) -> list[Positioned]:
-        """The events before the first that cannot be read."""
-        entries: list[Positioned] = []
-        for sealed in notifications:
-            try:
-                data_keys = self._keys.load(codec.subjects_in(sealed))
-                entries.append(Positioned.of(sealed.id, codec.decode(sealed, data_keys)))
-            except (UnreadableEvent, DataKeyMissing, SubjectErased) as error:
-                if not entries:
-                    raise EventUnreadable(sealed.id, str(error)) from error
-                break
-        return entries

@@ -28,7 +28,7 @@ FOLD_VERSION: Final = 1
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
 _Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state
-_EncodedSlots = dict[str, tuple[Timeline, bytes]]  # per slot the timeline that was encoded, and its bytes
+_EncodedSlots = dict[str, tuple[Timeline, str]]  # per slot the timeline that was encoded, and its JSON
 
 
 class _Remembered(NamedTuple):
@@ -127,7 +127,8 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
     known = {} if encoded_slots is None else encoded_slots
     for slot, line in file.slots.items():
         if slot not in known or known[slot][0] is not line:
-            known[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]))
+            # As text, which is of its own length: the bytes keep the kilobyte that orjson began with.
+            known[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]).decode())
     return orjson.dumps(
         {
             "kind": file.kind,

@@ -5,22 +5,45 @@ The table is the whole interface; handlers only differ in which command they rea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api import bodies, openapi
 from api.answers import written
-from api.dependencies import actor_of, body_of, service_of, submission_of
-from api.errors import Problem
+from api.dependencies import admitted, body_of, service_of, submission_of
+from api.parameters import invalid_parameter
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, quality, tier
-from domain.errors import FieldError
+from domain.errors import Refusal
 
-router: Final = APIRouter(prefix="/v1/customers")
+
+class WriteRoute(APIRoute):
+    """Calls its handler with the request and the customer's id, and nothing in between.
+
+    FastAPI's own way resolves dependencies and a body model for each request; here the body is parsed by the handler
+    and the rest is known. It stays a FastAPI route for the OpenAPI document.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            await admitted(request)
+            if "customer_id" in request.path_params:
+                return await handler(request, path_id(request, "customer_id"))
+            return await handler(request)
+
+        return handle
+
+
+router: Final = APIRouter(
+    prefix="/v1/customers", route_class=WriteRoute, tags=["writing"], generate_unique_id_function=openapi.operation_id
+)
 
 # path below /v1/customers/{customer_id}, command, fields that the path gives
 ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
@@ -55,19 +78,20 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
 
 async def register_customer(request: Request) -> Response:
     """Open a file: the registration and its first facts, all or nothing."""
-    actor_of(request)
     body = await body_of(request)
     service = service_of(request)
     registration: Any = bodies.parse(bodies.RegistrationBody, body)
     changes = list(bodies.registration_changes(registration, service.new_id))
     customer_id = registration.customer_id or service.new_id()
-    receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
+    try:
+        receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
+    except Refusal as refusal:
+        raise bodies.in_registration(refusal) from refusal
     return written(request, receipt)
 
 
 async def record_changes(request: Request, customer_id: UUID) -> Response:
     """Record a list of facts as one command, all or nothing, at most 500."""
-    actor_of(request)
     body = await body_of(request)
     service = service_of(request)
     changes = list(bodies.listed_changes(bodies.parse(bodies.ChangesBody, body), service.new_id))
@@ -79,10 +103,9 @@ def _handler(
     command: type[Command], from_path: tuple[str, ...], model: type[BaseModel]
 ) -> Callable[..., Awaitable[Response]]:
     async def handle(request: Request, customer_id: UUID) -> Response:
-        actor_of(request)
         body = await body_of(request)
         service = service_of(request)
-        named = {name: _path_id(request, name) for name in from_path}
+        named = {name: path_id(request, name) for name in from_path}
         change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
         receipt = await service.writer.submit(submission_of(request, body, customer_id, [change]))
         return written(request, receipt)
@@ -90,13 +113,11 @@ def _handler(
     return handle
 
 
-def _path_id(request: Request, name: str) -> UUID:
+def path_id(request: Request, name: str) -> UUID:
     try:
         return UUID(request.path_params[name])
     except ValueError as error:
-        raise Problem(
-            "invalid-parameter", 422, "A parameter is not valid", "see errors", FieldError(name, "must be a UUID")
-        ) from error
+        raise invalid_parameter(name, "a UUID is needed") from error
 
 
 def _add_routes() -> None:
@@ -105,7 +126,7 @@ def _add_routes() -> None:
         register_customer,
         methods=["POST"],
         status_code=201,
-        openapi_extra=openapi.write(bodies.RegistrationBody, precondition=False),
+        openapi_extra=openapi.write(bodies.RegistrationBody, opens_file=True),
     )
     router.add_api_route(
         "/{customer_id}/changes",
@@ -119,7 +140,7 @@ def _add_routes() -> None:
             "/{customer_id}" + path,
             _handler(command, from_path, model),
             methods=["POST"],
-            name=command.__name__,
+            name=openapi.words(command.__name__).lower().replace(" ", "_"),
             summary=openapi.words(command.__name__),
             description=command.__doc__ or f"Records `{command.records.type}`.",
             openapi_extra=openapi.write(model, path_ids=from_path),

@@ -5,37 +5,41 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from api import openapi
-from api.answers import json_response
-from api.dependencies import actor_of, service_of
-from api.moments import invalid_parameter, wait_for_token
-from api.pages import limit_of, page, place_of
+from api.dependencies import admitted, reading
+from api.moments import wait_for_token
+from api.pages import limit_of, page_response, place_of
+from api.parameters import invalid_parameter
+from api.schemas import CustomerPage
 from domain.errors import Refusal
 from domain.identifiers import normalised
 from projections import basis
 from projections.search import Wanted, search
 
-router: Final = APIRouter(prefix="/v1/customers")
+router: Final = APIRouter(prefix="/v1/customers", dependencies=[Depends(admitted)], tags=["reading"])
 _TIER_SCHEME: Final = "VALUE"
 _OWNER_ROLE: Final = "ACCOUNT_MANAGER"
 
 
-@router.get("", openapi_extra=openapi.read("identifier", "name", "tier", "owner", "limit", "page_token", "after"))
+@router.get(
+    "", openapi_extra=openapi.read(CustomerPage, "identifier", "name", "tier", "owner", "limit", "page_token", "after")
+)
 async def list_customers(request: Request) -> Response:
     """Current customers that meet all conditions, page by page, every page as of one position."""
-    actor_of(request)
-    wanted, limit, place = _wanted(request), limit_of(request), place_of(request)
-    async with service_of(request).readers.connection() as connection:
+    wanted, limit, place = _wanted(request), limit_of(request), place_of(request, UUID)
+    async with reading(request) as connection:
         await wait_for_token(connection, request)
         now = await basis.latest(connection)
         position = place.position if place else now.position
         items = await search(
-            connection, position, now.valid_at, wanted, limit=limit, after=UUID(place.key) if place else None
+            connection, position, now.valid_at, wanted, limit=limit, after=place.key if place else None
         )
-    return json_response(page(request, items, limit, position, items[-1]["customer_id"] if items else None))
+    return page_response(
+        request, items, limit, position, "customer_id", generate_unique_id_function=openapi.operation_id
+    )
 
 
 def _wanted(request: Request) -> Wanted:

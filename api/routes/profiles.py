@@ -2,67 +2,93 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from psycopg import AsyncConnection
 
-from api import openapi
-from api.answers import json_response, revalidated
-from api.dependencies import actor_of, service_of
+from api import openapi, schemas
+from api.answers import json_response, unchanged
+from api.dependencies import admitted, reading, service_of
 from api.errors import Problem
-from api.moments import Moment, basis_of, instant, invalid_parameter, moment_of, query_of, token_parts
+from api.known_files import KnownFile, known_file
+from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, token_parts
+from api.parameters import instant, invalid_parameter, position, slot_path
 from api.profile_document import Pending, Profile, of_current_file, rendered
-from domain.errors import CustomerUnknown, FieldError
-from projections import basis, events, facts, profile
-from projections.basis import Basis
+from domain.errors import CustomerUnknown
+from domain.file import CustomerFile
+from projections import basis, facts, profile
+from projections.errors import FoldOutdated
 
-router: Final = APIRouter(prefix="/v1/customers")
+router: Final = APIRouter(
+    prefix="/v1/customers",
+    dependencies=[Depends(admitted)],
+    tags=["reading"],
+    generate_unique_id_function=openapi.operation_id,
+)
 
 
-@router.get("/{customer_id}", openapi_extra=openapi.read("known_at", "valid_at", "at_position", "fields", "after"))
+@router.get(
+    "/{customer_id}",
+    openapi_extra=openapi.read(
+        schemas.Profile, "known_at", "valid_at", "at_position", "fields", "after", cacheable=True
+    ),
+)
 async def read_profile(request: Request, customer_id: UUID) -> Response:
     """The customer's profile: the current one, or as known and as valid at another moment."""
-    actor_of(request)
     moment, fields = moment_of(request), _fields(request)
-    async with service_of(request).readers.connection() as connection:
+    async with reading(request) as connection:
         if moment.is_now:
             return await _current(connection, request, customer_id, fields)
-        found = await basis_of(connection, request, moment)
-        return await _as_of(connection, request, customer_id, found, fields)
+        known = await known_file(connection, request, customer_id, moment)
+        return await _as_of(connection, request, customer_id, known, fields)
 
 
-@router.get("/{customer_id}/versions/{version}", openapi_extra=openapi.read("valid_at", "fields"))
-async def read_version(request: Request, customer_id: UUID, version: int) -> Response:
+@router.get(
+    "/{customer_id}/versions/{version}",
+    openapi_extra=openapi.read(schemas.Profile, "valid_at", "fields", cacheable=True),
+)
+async def read_version(request: Request, customer_id: UUID, version: str) -> Response:
     """The profile as it stood when `version` had just been recorded."""
-    actor_of(request)
-    fields = _fields(request)
+    number, fields = position("version", version), _fields(request)
     valid_at = request.query_params.get("valid_at")
-    service = service_of(request)
-    async with service.readers.connection() as connection:
-        position = await basis.wait_for(connection, customer_id, version, service.wait_seconds)
-        found = await basis.at_position(
-            connection, position, instant("valid_at", valid_at) if valid_at is not None else None
-        )
-        return await _as_of(connection, request, customer_id, found, fields)
+    at = instant("valid_at", valid_at) if valid_at is not None else None
+    async with reading(request) as connection:
+        sealed = await basis.wait_for(connection, customer_id, number, service_of(request).wait_seconds)
+        known = await known_file(connection, request, customer_id, Moment(valid_at=at, at_position=sealed))
+        return await _as_of(connection, request, customer_id, known, fields)
 
 
 async def _current(
     connection: AsyncConnection[Any], request: Request, customer_id: UUID, fields: list[str] | None
 ) -> Response:
-    row = await profile.current(connection, customer_id)
-    if row is None:
-        raise CustomerUnknown(f"there is no customer {customer_id}")
-    file, now = row.file, max(row.now, row.file.as_of)
+    file, now = await _current_file(connection, request, customer_id)
     if (token := request.query_params.get("after")) is not None:
         _require_seen(customer_id, file.version, token)
     file.advance(now)
     etag = f'"{file.revision}"'
-    return revalidated(request, etag) or json_response(
+    return unchanged(request, etag) or json_response(
         rendered(of_current_file(file, now), fields), headers={"ETag": etag}
     )
+
+
+async def _current_file(
+    connection: AsyncConnection[Any], request: Request, customer_id: UUID
+) -> tuple[CustomerFile, datetime]:
+    """The file and the instant to show it at. Raises CustomerUnknown."""
+    try:
+        row = await profile.current(connection, customer_id)
+    except FoldOutdated:
+        file = await asyncio.to_thread(service_of(request).fold, customer_id)
+        return file, max(await basis.clock(connection), file.as_of)
+    if row is None:
+        raise CustomerUnknown(f"there is no customer {customer_id}")
+    return row.file, max(row.now, row.file.as_of)
 
 
 def _require_seen(customer_id: UUID, version: int, token: str) -> None:
@@ -73,14 +99,16 @@ def _require_seen(customer_id: UUID, version: int, token: str) -> None:
 
 
 async def _as_of(
-    connection: AsyncConnection[Any], request: Request, customer_id: UUID, found: Basis, fields: list[str] | None
+    connection: AsyncConnection[Any],
+    request: Request,
+    customer_id: UUID,
+    known: KnownFile,
+    fields: list[str] | None,
 ) -> Response:
-    etag = f'"k{found.position}.v{found.valid_at.isoformat()}"'
-    if (unchanged := revalidated(request, etag)) is not None:
-        return unchanged
-    state = await events.file_state_at(connection, customer_id, found.position)
-    if state is None:
-        raise await unknown_at(connection, customer_id, found)
+    found, state = known
+    etag = entity_tag(found)
+    if (answer := unchanged(request, etag)) is not None:
+        return answer
     shown = await facts.state_at(connection, customer_id, found.position, found.valid_at)
     upcoming = await facts.pending_at(connection, customer_id, found.position, found.valid_at)
     since = await facts.effective_since(connection, customer_id, found.position)
@@ -93,46 +121,17 @@ async def _as_of(
         [Pending(fact.slot, fact.value, fact.start, fact.end, fact.version) for fact in upcoming],
         state.requests.values(),
         basis_json(found) | {"version": state.version},
-        query_of(Moment(None, found.valid_at, found.position)) if found.position else "",
+        query_of(found),
     )
-    location = f"{request.url.path}{query_of(Moment(None, found.valid_at, found.position))}"
+    narrowed = "" if fields is None else "&" + urlencode({"fields": ",".join(fields)})
+    location = f"/v1/customers/{customer_id}{query_of(found)}{narrowed}"
     return json_response(rendered(view, fields), headers={"ETag": etag, "Content-Location": location})
-
-
-async def unknown_at(connection: AsyncConnection[Any], customer_id: UUID, found: Basis) -> Exception:
-    """Why a customer is not there at a moment: never registered, or not yet."""
-    first = await events.first_known(connection, customer_id)
-    if first is None:
-        row = await profile.current(connection, customer_id)
-        if row is None:
-            return CustomerUnknown(f"there is no customer {customer_id}")
-        first_known_at = row.file.registered_at
-    else:
-        first_known_at = first.recorded_at
-    return Problem(
-        "not-yet-known",
-        404,
-        "The customer was not known yet",
-        f"nothing was recorded of it up to position {found.position}",
-        FieldError("known_at", "lies before the registration"),
-        first_known_at=first_known_at,
-    )
-
-
-def basis_json(found: Basis) -> dict[str, Any]:
-    return {
-        "known_at": found.known_at,
-        "position": found.position,
-        "valid_at": found.valid_at,
-        "stable": found.stable,
-    }
 
 
 def _fields(request: Request) -> list[str] | None:
     text = request.query_params.get("fields")
     if text is None:
         return None
-    fields = [field.rstrip("/") for field in text.split(",") if field]
-    if not fields or not all(field.startswith("/") for field in fields):
+    if not (fields := [field for field in text.split(",") if field]):
         raise invalid_parameter("fields", "slot pointers separated by commas, such as /tier,/owner")
-    return fields
+    return [slot_path("fields", field) for field in fields]

@@ -18,7 +18,7 @@ from cli.errors import CliError, Unavailable
 from cli.importing.commands import Command
 from cli.importing.report import Report
 
-_WAITING_PER_CONNECTION = 16
+_WAITING_PER_CONNECTION = 8
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _PATIENCE_SECONDS = 120.0

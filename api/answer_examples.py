@@ -1,0 +1,197 @@
+"""An example of every kind of answer, for openapi.json: one customer, asked in every way."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_CUSTOMER: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d6e"
+_EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d70"
+_EARLIER_EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d6f"
+_CONTACT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d71"
+_POINT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d72"
+_RECORDED: Final = "2026-07-02T09:14:07.120331Z"
+_FROM: Final = "2026-06-30T16:00:00.000000Z"
+_NOW: Final = "2026-07-15T00:00:00.000000Z"
+
+_CIRCUMSTANCES: Final = {
+    "source": {"kind": "ERP"},
+    "reason": {"text": "12-month amount reached 151 200 CNY"},
+    "evidence": [{"note": "ERP report 2026-06, page 3"}],
+    "certainty": "FACT",
+}
+_EVENT_PLACE: Final = {"event_id": _EVENT, "type": "customer.tier-reassigned", "version": 24}
+_TIER_DATA: Final = {
+    "scheme": "VALUE",
+    "from_code": "ORDINARY",
+    "to_code": "POTENTIAL",
+    "direction": "RAISED",
+    "basis": "MANUAL",
+}
+_BASIS: Final = {"known_at": _NOW, "position": 260, "valid_at": _NOW, "stable": True}
+
+ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "Recorded": {
+        "customer_id": _CUSTOMER,
+        "version": 24,
+        "profile_version": 24,
+        "events": [
+            {
+                **_EVENT_PLACE,
+                "recorded_at": _RECORDED,
+                "effective_from": _FROM,
+                "effective_to": None,
+                "masked_from": "2026-07-01T16:00:00.000000Z",
+                "data": _TIER_DATA,
+            }
+        ],
+    },
+    "Profile": {
+        "customer_id": _CUSTOMER,
+        "customer_kind": "ORGANISATION",
+        "file_state": "LIVE",
+        "existence": "EFFECTIVE",
+        "display_name": "深圳市腾讯计算机系统有限公司",
+        "basis": {**_BASIS, "version": 24},
+        "primary_contact": _CONTACT,
+        "addresses": {"REGISTERED": {"country": "CN", "lines": []}},
+        "attributes": {"erp.debtor_number": 70012},
+        "contacts": {
+            _CONTACT: {
+                "name": "王芳",
+                "title": "采购总监",
+                "points": {
+                    _POINT: {
+                        "kind": "MOBILE",
+                        "value": "+8613800138000",
+                        "usage": "WORK",
+                        "verified": False,
+                        "number_type": "MOBILE",
+                    }
+                },
+            }
+        },
+        "identifiers": {"CN_USCC": {"9144030071526726XG": {"issuer": "深圳市市场监督管理局"}}},
+        "identity": {"legal_name": "深圳市腾讯计算机系统有限公司", "legal_name_language": "zh-CN"},
+        "owner": {"ACCOUNT_MANAGER": "u-118"},
+        "tags": {"REGION": {"SOUTH": True}},
+        "tier": {"VALUE": {"code": "POTENTIAL"}},
+        "pending": [
+            {
+                "path": "/owner/ACCOUNT_MANAGER",
+                "value": "u-204",
+                "effective_from": "2026-07-31T16:00:00.000000Z",
+                "effective_to": None,
+                "version": 23,
+            }
+        ],
+        "requests": [],
+        "provenance": f"/v1/customers/{_CUSTOMER}/blame?at_position=260&valid_at=2026-07-15T00%3A00%3A00.000000Z",
+    },
+    "HistoryPage": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                **_EVENT_PLACE,
+                "position": 259,
+                "decision": False,
+                "recorded_at": _RECORDED,
+                "observed_at": None,
+                "effective_from": _FROM,
+                "effective_to": None,
+                "actor": {
+                    "id": "u-118",
+                    "kind": "HUMAN",
+                    "name_at_time": "Li Na",
+                    "roles": ["editor"],
+                    "on_behalf_of": None,
+                },
+                **_CIRCUMSTANCES,
+                "probability": None,
+                "correlation_id": None,
+                "causation_id": None,
+                "request_id": None,
+                "idempotency_key": "2f1c5c1e-1f0a-4d0e-9a53-5f0f5c1d7b11",
+                "policy_version": 1,
+                "initial_load": False,
+                "corrects": None,
+                "retracts": None,
+                "data": _TIER_DATA,
+                "changes": [
+                    {
+                        "path": "/tier/VALUE",
+                        "old": {"code": "ORDINARY"},
+                        "new": {"code": "POTENTIAL"},
+                        "kind": "LATE",
+                    }
+                ],
+            }
+        ],
+        "next_page_token": None,
+        "basis": {"position": 260},
+    },
+    "BlamePage": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                "path": "/tier/VALUE",
+                "value": {"code": "POTENTIAL"},
+                "set_by": {
+                    **_EVENT_PLACE,
+                    "position": 259,
+                    "recorded_at": _RECORDED,
+                    "observed_at": None,
+                    "effective_from": _FROM,
+                    "effective_to": None,
+                    "actor": "u-118",
+                    "on_behalf_of": None,
+                    **_CIRCUMSTANCES,
+                    "approved_by": None,
+                    "kind": "LATE",
+                },
+                "previous": {"value": {"code": "ORDINARY"}, "event_id": _EARLIER_EVENT, "version": 7},
+            }
+        ],
+        "next_page_token": None,
+        "basis": _BASIS,
+    },
+    "Differences": {
+        "customer_id": _CUSTOMER,
+        "axis": "known",
+        "from": {**_BASIS, "position": 140, "known_at": _FROM, "valid_at": _FROM},
+        "to": _BASIS,
+        "changes": [
+            {
+                "op": "replace",
+                "path": "/tier/VALUE/code",
+                "from": "ORDINARY",
+                "to": "POTENTIAL",
+                "caused_by": [
+                    {
+                        **_EVENT_PLACE,
+                        "position": 259,
+                        "actor": "u-118",
+                        "approved_by": None,
+                        "reason": "12-month amount reached 151 200 CNY",
+                    }
+                ],
+                "effective_from": _FROM,
+                "kind": "CHANGE",
+            }
+        ],
+    },
+    "CustomerPage": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                "display_name": "深圳市腾讯计算机系统有限公司",
+                "customer_kind": "ORGANISATION",
+                "file_state": "LIVE",
+                "tier": {"VALUE": "POTENTIAL"},
+                "owner": {"ACCOUNT_MANAGER": "u-118"},
+            }
+        ],
+        "next_page_token": None,
+    },
+    "Alive": {"status": "alive"},
+    "Ready": {"status": "ready", "unsealed": 0, "sealed": 260, "position": 260},
+}

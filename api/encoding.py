@@ -1,0 +1,22 @@
+"""JSON as the service sends it: made once, as bytes; times are RFC 3339 in UTC with six digits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+
+def to_json(content: Any) -> bytes:
+    return orjson.dumps(content, _jsonable, orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def time_text(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return time_text(value)
+    raise TypeError(f"no JSON value: {type(value).__name__}")

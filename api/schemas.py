@@ -1,0 +1,344 @@
+"""What answers look like, for the OpenAPI document and for whoever reads it.
+
+Answers are made as bytes, not through these models; every answer of every scenario test is held against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
+from domain.events.envelope import Actor, Certainty, Evidence, Reason, Source
+from domain.events.lifecycle import CustomerKind
+from domain.events.needs import NeedOutcome
+
+ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
+FileState = Literal["LIVE", "ARCHIVED"]
+
+
+class Answer(BaseModel):
+    """Base of the models of answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RecordedEvent(Answer):
+    """`masked_from`: from then on a later fact hides what this one says, so the present did not change."""
+
+    event_id: UUID
+    type: str
+    version: int
+    recorded_at: AwareDatetime
+    effective_from: AwareDatetime | None
+    effective_to: AwareDatetime | None
+    masked_from: AwareDatetime | None = None
+    data: dict[str, Any]
+
+
+class Recorded(Answer):
+    """`events` is left out with `Prefer: return=minimal`; `dry_run` says that nothing was stored."""
+
+    customer_id: UUID
+    version: int
+    profile_version: int
+    events: list[RecordedEvent] = []
+    dry_run: bool = False
+
+
+class LogPosition(Answer):
+    position: int
+
+
+class Basis(Answer):
+    """Which events are known (up to `position`) and which instant is shown; null: the present, ahead of the log.
+
+    `stable`: the same question will get the same answer for ever.
+    """
+
+    known_at: AwareDatetime
+    position: int | None
+    valid_at: AwareDatetime
+    stable: bool
+
+
+class ProfileBasis(Basis):
+    """`version` is that of the file's last event known."""
+
+    version: int
+
+
+class Identifier(Answer):
+    issuer: str | None = None
+    issued_on: str | None = None
+    expires_on: str | None = None
+
+
+class Address(Answer):
+    country: str
+    region: str | None = None
+    city: str | None = None
+    district: str | None = None
+    lines: list[str] = []
+    postcode: str | None = None
+    geo: Geo | None = None
+
+
+class ContactPoint(Answer):
+    kind: ContactPointKind
+    value: str
+    usage: Usage
+    verified: bool
+    number_type: str | None = None
+
+
+class Contact(Answer):
+    name: str | None = None
+    title: str | None = None
+    department: str | None = None
+    buying_role: BuyingRole | None = None
+    points: dict[UUID, ContactPoint] = {}
+
+
+class PlannedBudget(Answer):
+    """Amounts are decimal text."""
+
+    min: str
+    max: str
+    currency: str
+    approximate: bool
+
+
+class Need(Answer):
+    statement: str | None = None
+    pain_point: str | None = None
+    concerns: list[str] = []
+    budget: PlannedBudget | None = None
+    decision_cycle: str | None = None
+    required_by: str | None = None
+    outcome: NeedOutcome | None = None
+
+
+class Tier(Answer):
+    code: str
+
+
+class PendingValue(Answer):
+    """What will come to hold a slot; `absent` where its value will be taken away."""
+
+    path: str
+    value: Any = None
+    absent: Literal[True] | None = None
+    effective_from: AwareDatetime
+    effective_to: AwareDatetime | None
+    version: int
+
+
+class OpenTierRequest(Answer):
+    request_id: UUID
+    scheme: str
+    from_code: str | None
+    to_code: str
+    takes_effect: AwareDatetime | None
+    expires_at: AwareDatetime
+    requester: str
+    requester_for: str | None
+    event_id: UUID
+    version: int
+    reason: str | None
+
+
+class Profile(Answer):
+    """One file at one moment. A slot `/a/b` stands at that place in this object; what is empty is left out."""
+
+    customer_id: UUID
+    customer_kind: CustomerKind
+    file_state: FileState
+    existence: Literal["EFFECTIVE", "NOT_EFFECTIVE"]
+    display_name: str | None
+    basis: ProfileBasis
+    identity: dict[str, str] = {}
+    identifiers: dict[str, dict[str, Identifier]] = {}
+    addresses: dict[str, Address] = {}
+    contacts: dict[UUID, Contact] = {}
+    primary_contact: UUID | None = None
+    needs: dict[UUID, Need] = {}
+    tier: dict[str, Tier] = {}
+    owner: dict[str, str] = {}
+    tags: dict[str, dict[str, Literal[True]]] = {}
+    attributes: dict[str, Any] = {}
+    pending: list[PendingValue]
+    requests: list[OpenTierRequest]
+    provenance: str = Field(description="Where to read who set what of this")
+
+
+class SlotChange(Answer):
+    """`old` or `new` is left out where there was, or is, no value; null is a value."""
+
+    path: str
+    old: Any = None
+    new: Any = None
+    kind: ChangeKind
+
+
+class HistoryItem(Answer):
+    """An event with its whole envelope, and what it did to which slots."""
+
+    customer_id: UUID
+    version: int
+    position: int
+    event_id: UUID
+    type: str
+    decision: bool
+    recorded_at: AwareDatetime
+    observed_at: AwareDatetime | None
+    effective_from: AwareDatetime | None
+    effective_to: AwareDatetime | None
+    actor: Actor
+    source: Source | None
+    reason: Reason | None
+    evidence: list[Evidence]
+    certainty: Certainty
+    probability: float | None
+    correlation_id: str | None
+    causation_id: str | None
+    request_id: str | None
+    idempotency_key: str | None
+    policy_version: int
+    initial_load: bool
+    corrects: UUID | None
+    retracts: UUID | None
+    data: dict[str, Any]
+    changes: list[SlotChange]
+
+
+class SetBy(Answer):
+    """The event that holds a slot; `approved_by` is the second person, where one was needed."""
+
+    event_id: UUID
+    type: str
+    version: int
+    position: int
+    recorded_at: AwareDatetime
+    observed_at: AwareDatetime | None
+    effective_from: AwareDatetime
+    effective_to: AwareDatetime | None
+    actor: str
+    on_behalf_of: str | None
+    source: Source | None
+    reason: Reason | None
+    evidence: list[Evidence]
+    certainty: Certainty
+    approved_by: str | None
+    kind: ChangeKind
+
+
+class PreviousValue(Answer):
+    value: Any
+    event_id: UUID
+    version: int
+
+
+class BlameItem(Answer):
+    """`previous` is what had shown before, at the time from which `set_by` is effective."""
+
+    customer_id: UUID
+    path: str
+    value: Any
+    set_by: SetBy
+    previous: PreviousValue | None
+
+
+class Cause(Answer):
+    event_id: UUID
+    type: str
+    version: int
+    position: int
+    actor: str
+    approved_by: str | None
+    reason: str | None
+
+
+class Difference(Answer):
+    """One step from `from` to `to`, as JSON Patch names them. LATE: effective before `from`, known only after."""
+
+    op: Literal["add", "remove", "replace"]
+    path: str
+    from_: Any = Field(None, alias="from")
+    to: Any = None
+    caused_by: list[Cause]
+    effective_from: AwareDatetime | None
+    kind: ChangeKind
+
+
+class Differences(Answer):
+    customer_id: UUID
+    axis: Literal["known", "valid"]
+    from_: Basis = Field(alias="from")
+    to: Basis
+    changes: list[Difference]
+
+
+class ListedCustomer(Answer):
+    customer_id: UUID
+    display_name: str | None
+    customer_kind: CustomerKind
+    file_state: FileState
+    tier: dict[str, str]
+    owner: dict[str, str]
+
+
+Item = TypeVar("Item")
+
+
+class _Page(Answer, Generic[Item]):
+    items: list[Item]
+    next_page_token: str | None
+
+
+class CustomerPage(_Page[ListedCustomer]):
+    """By customer id."""
+
+
+class HistoryPage(_Page[HistoryItem]):
+    basis: LogPosition
+
+
+class BlamePage(_Page[BlameItem]):
+    """By path; always one page."""
+
+    basis: Basis
+
+
+class Alive(Answer):
+    status: Literal["alive"]
+
+
+class Ready(Answer):
+    """How far the log is sealed, and how far every read model has come."""
+
+    status: Literal["ready"]
+    unsealed: int
+    sealed: int
+    position: int
+
+
+class ProblemField(Answer):
+    """`pointer` is a JSON Pointer into the body, or the name of a header or parameter."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` is urn:dossier:problem:<slug>; `invariant` the broken rule, where it has an id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    invariant: str | None = None
+    errors: list[ProblemField] = []

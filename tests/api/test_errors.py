@@ -1,0 +1,49 @@
+"""The table from errors to statuses knows every error that a request can end in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.errors import TABLE
+from domain import errors as domain
+from ledger import errors as ledger
+from projections import errors as projections
+
+_NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
+    # found by the runner, which stops there
+    projections.EventUnreadable,
+    projections.ProjectionFailed,
+    projections.AnotherRunner,
+    # the profile's route folds the stream instead
+    projections.FoldOutdated,
+    # the write path tries again, or answers Overloaded
+    ledger.AppendConflict,
+    ledger.ConcurrencyFailure,
+}
+_FAULTS = (ledger.UnreadableEvent, ledger.DataKeyMissing, ledger.KeyEncryptionError)
+"""What only damage or a wrong installation can bring: 500, and the log says which."""
+
+
+def _leaves(error: type[Exception]) -> Iterator[type[Exception]]:
+    if not error.__subclasses__():
+        yield error
+    for subclass in error.__subclasses__():
+        yield from _leaves(subclass)
+
+
+def test_every_error_that_a_request_can_end_in_has_a_row() -> None:
+    roots = (domain.Refusal, ledger.LedgerError, projections.ProjectionError)
+    missing = {
+        error
+        for root in roots
+        for error in _leaves(root)
+        if not issubclass(error, _FAULTS) and not set(error.__mro__) & TABLE.keys()
+    }
+    assert missing == _NEVER_A_REQUESTS_ANSWER
+
+
+def test_a_slug_has_one_status() -> None:
+    statuses: dict[str, set[int]] = {}
+    for slug, status, _ in TABLE.values():
+        statuses.setdefault(slug, set()).add(status)
+    assert all(len(found) == 1 for found in statuses.values())

@@ -1,0 +1,47 @@
+"""One running service for all scenarios of a worker process; each scenario has customers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.checker import check
+from tests.scenarios.client import Api, File
+from tests.scenarios.service import Service
+from tests.server import TestServer
+
+
+@pytest.fixture(scope="session")
+def service(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The real thing, on a database of its own; at the end all of it is checked, and its log holds no complaint."""
+    with server.database() as conninfo:
+        with Service.start(tmp_path_factory.mktemp("service") / "data", conninfo) as service:
+            yield service
+            check(conninfo, service.kek)
+        assert service.complaints() == "", service.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def li_na(service: Service) -> Api:
+    """An editor."""
+    return service.as_("u-118", "editor", name="Li Na")
+
+
+@pytest.fixture(scope="session")
+def wang(service: Service) -> Api:
+    """A second person: may approve tiers."""
+    return service.as_("u-301", "tier:approve", name="Wang Wei")
+
+
+@pytest.fixture(scope="session")
+def importer(service: Service) -> Api:
+    return service.as_("svc-import", "importer", kind="SERVICE")
+
+
+@pytest.fixture(scope="module")
+def untouched(li_na: Api) -> File:
+    """One file for all refusals of a module: none of them changes it."""
+    file = li_na.register()
+    file.record("/contacts", name="Lin")
+    return file

@@ -1,0 +1,81 @@
+"""The database goes away: the service says so in time, and goes on by itself once it is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from db.embedded import EmbeddedPostgres
+from db.migrate import migrate
+from tests.checker import check
+from tests.scenarios.client import PHONE, Api
+from tests.scenarios.service import Service, wait_until
+
+_BOUND_SECONDS = 30.0
+"""Far more than the service allows itself, and far less than a client would wait for ever."""
+
+
+@dataclass(frozen=True)
+class Fragile:
+    """A service whose database can be stopped."""
+
+    service: Service
+    postgres: EmbeddedPostgres
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[Fragile]:
+    with EmbeddedPostgres(tmp_path / "postgres", settings={"shared_buffers": "16MB"}) as postgres:
+        migrate(postgres.conninfo())
+        with Service.start(tmp_path / "data", postgres.conninfo(), DOSSIER_READ_WAIT_SECONDS="1") as service:
+            yield Fragile(service, postgres)
+            check(postgres.conninfo(), service.kek)
+            assert service.complaints() == ""
+
+
+def test_the_service_outlives_its_database(fragile: Fragile) -> None:
+    li_na = fragile.service.as_("u-118", "editor")
+    file = li_na.register()
+    etag, key = file.etag, str(uuid4())
+    attribute = {"key": "k", "value": 1}
+    acknowledged = file.send("/attributes", attribute, idempotency_key=key)
+
+    fragile.postgres.stop()
+    _assert_unavailable(li_na, "GET", file.path)
+    _assert_unavailable(li_na, "GET", f"{file.path}/history")
+    _assert_unavailable(li_na, "GET", "/v1/customers")
+    _assert_unavailable(li_na, "GET", "/readyz")
+    _assert_unavailable(li_na, "POST", f"{file.path}/tags")
+    _assert_unavailable(li_na, "POST", "/v1/customers")
+    assert li_na.get("/healthz").json() == {"status": "alive"}
+
+    fragile.postgres.start()
+    wait_until(lambda: fragile.service.http.get("/readyz").status_code == 200)
+    again = file.send("/attributes", attribute, if_match=etag, idempotency_key=key)
+    assert again.content == acknowledged.content
+    file.record("/attributes", key="k", value=2)
+    assert [item["data"]["value"] for item in file.history(path="/attributes")] == [1, 2]
+    assert "tags" not in file.profile()
+
+
+def _assert_unavailable(api: Api, method: str, path: str) -> None:
+    started = time.monotonic()
+    answer = _write(api, path) if method == "POST" else api.request(method, path)
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["type"] == "urn:dossier:problem:database-unavailable"
+    assert time.monotonic() - started < _BOUND_SECONDS
+
+
+def _write(api: Api, path: str) -> httpx.Response:
+    body: dict[str, Any] = {"group": "FOCUS", "code": "FOCUS"}
+    if path == "/v1/customers":
+        body = {"customer_kind": "ORGANISATION", "name": "Acme", "contact": {"points": [PHONE]}}
+    return api.post(path, body, expect=503, if_match='"5.0"')
