@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.document import document_of, narrowed
+from domain.document import document_of, is_below, narrowed
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT
 from domain.file import CustomerFile, TierRequest
@@ -59,9 +59,12 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
     )
 
 
-def rendered(profile: Profile, fields: Iterable[str] | None = None) -> dict[str, Any]:
+def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str, Any]:
     """The JSON object of the answer; `fields` are slot pointers to narrow it to."""
-    values = profile.values if fields is None else narrowed(profile.values, fields)
+    values, pending = profile.values, list(profile.pending)
+    if fields is not None:
+        values = narrowed(values, fields)
+        pending = [item for item in pending if is_below(item.path, fields)]
     return {
         "customer_id": profile.customer_id,
         "customer_kind": profile.kind,
@@ -70,7 +73,7 @@ def rendered(profile: Profile, fields: Iterable[str] | None = None) -> dict[str,
         "display_name": display_name(profile.values),
         "basis": profile.basis,
         **document_of(values),
-        "pending": [_pending(item) for item in profile.pending],
+        "pending": [_pending(item) for item in pending],
         "requests": list(profile.requests),
         "provenance": f"/v1/customers/{profile.customer_id}/blame{profile.query}",
     }

@@ -26,9 +26,14 @@ def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def narrowed(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
     """Only the slots at or below the pointers `fields`, and the presence slots they need."""
     wanted = tuple(fields)
-    chosen = {slot for slot in values if any(slot == field or slot.startswith(field + "/") for field in wanted)}
+    chosen = {slot for slot in values if is_below(slot, wanted)}
     chosen |= {parent for slot in chosen if (parent := parent_of(slot)) is not None and parent in values}
     return {slot: values[slot] for slot in values if slot in chosen}
+
+
+def is_below(slot: str, fields: Iterable[str]) -> bool:
+    """Whether `slot` is one of the pointers `fields` or lies below one."""
+    return any(slot == field or slot.startswith(field + "/") for field in fields)
 
 
 def _is_presence(slot: str) -> bool:

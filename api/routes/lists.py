@@ -19,7 +19,12 @@ from domain.identifiers import normalised
 from projections import basis
 from projections.search import Wanted, search
 
-router: Final = APIRouter(prefix="/v1/customers", dependencies=[Depends(admitted)], tags=["reading"])
+router: Final = APIRouter(
+    prefix="/v1/customers",
+    dependencies=[Depends(admitted)],
+    tags=["reading"],
+    generate_unique_id_function=openapi.operation_id,
+)
 _TIER_SCHEME: Final = "VALUE"
 _OWNER_ROLE: Final = "ACCOUNT_MANAGER"
 
@@ -37,9 +42,7 @@ async def list_customers(request: Request) -> Response:
         items = await search(
             connection, position, now.valid_at, wanted, limit=limit, after=place.key if place else None
         )
-    return page_response(
-        request, items, limit, position, "customer_id", generate_unique_id_function=openapi.operation_id
-    )
+    return page_response(request, items, limit, position, "customer_id")
 
 
 def _wanted(request: Request) -> Wanted:
