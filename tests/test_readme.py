@@ -27,6 +27,7 @@ _VARIES = (
     (re.compile(r"\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
     (re.compile(r"^\d+ +<day>", re.MULTILINE), "<position> <day>"),
     (re.compile(r"position \d+"), "position <n>"),
+    (re.compile(r"[\d.]+ s, [\d,]+ changes/s"), "<speed>"),
     (re.compile(r"[─\s]+"), " "),
 )
 
@@ -66,7 +67,9 @@ def run(sample: RunningService, command: str) -> str:
         "DOSSIER_TOKEN": (sample.data / "token").read_text().strip(),
         "COLUMNS": "110",
     }
-    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)  # noqa: S602
+    done = subprocess.run(  # noqa: S602 - the README's own commands
+        command, shell=True, cwd=README.parent, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
