@@ -45,6 +45,15 @@ class _Attempt:
     def is_empty(self) -> bool:
         return len(self.left_out) == len(self.command.entries)
 
+    def leave_out_mapped(self) -> bool:
+        """Leave out what only the map made; False if there is none of it.
+
+        Under this key the command may have gone in without it before: a mapped slot that said the same already.
+        """
+        mapped = {place for place, entry in enumerate(self.command.entries) if entry.is_mapped} - self.left_out
+        self.left_out |= mapped
+        return bool(mapped)
+
 
 class Sender:
     """One import's way to one service."""
@@ -110,6 +119,8 @@ class Sender:
             if customer_id is None and await self._has_file(command, problem):
                 continue
             if problem.slug == "idempotency-key-reuse":
+                if attempt.leave_out_mapped():
+                    continue
                 self._report.other_content += 1
                 return
             self._leave_out(attempt, problem)

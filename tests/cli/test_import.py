@@ -118,6 +118,19 @@ def test_a_broken_line_is_reported_and_the_rest_goes_in(importer: Importer) -> N
     assert figures(outcome, "lines", "changes", "broken") == [7, 6, 1]
 
 
+def test_a_mapped_value_that_changed_nothing_does_not_make_a_repeated_import_differ(importer: Importer) -> None:
+    log = [
+        line(1, path="name", new="Ada"),
+        line(2, commit="c2", op="remove", path="name", old="Ada", new=None),
+        line(3, commit="c3", path="name", new="Ada"),
+        line(4, commit="c3", path="note", new="back again"),
+    ]
+    assert figures(importer.run(log, "--name-path", "name"), "changes", "commands") == [4, 3]
+    again = importer.run(log, "--name-path", "name")
+    assert again.exit_code == 0
+    assert figures(again, "changes", "replayed", "other_content") == [0, 3, 0]
+
+
 def test_a_mended_line_goes_in_later(importer: Importer) -> None:
     importer.run(as_file(HISTORY[:1]) + b'{"seq": 2}\n' + as_file(HISTORY[2:3]))
     assert importer.show("A1")["attributes"] == {"name": "Ada"}

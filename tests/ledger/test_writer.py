@@ -212,6 +212,7 @@ def test_corrections_are_recorded_while_other_orders_move_the_file_on(
             while not stop.is_set():
                 number += 1
                 other.accept(attribute(customer, "meanwhile", number))
+                stop.wait(0.005)  # without a pause the stream outgrows a slow machine
 
     async def scenario() -> None:
         async with writing(path.records) as writer:
@@ -267,6 +268,7 @@ class Meddling(ProfileView):
     """The other process writes the file at the very moment of saving, a number of times."""
 
     def __init__(self, other: Path) -> None:
+        super().__init__()
         self._other = other
         self.times = 0
 
