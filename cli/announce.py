@@ -69,13 +69,16 @@ def _banner(settings: Settings, url: str, token: str) -> str:
     command = shlex.quote(_shortest(Path(sys.argv[0])))
     where = "" if settings.data == Path("data").absolute() else f" --data {shlex.quote(_shortest(settings.data))}"
     token_file = shlex.quote(_shortest(settings.data / "token"))
+    first, second = f"show {FIRST_CUSTOMER}", f"blame {FIRST_CUSTOMER} --path /tier"
+    if not settings.sample:
+        first, second = "import-changes --help", "token --actor u-118 --role importer"
     return f"""
 Dossier serves at {url} (Ctrl-C ends it)
 
 token   {token}
 
-try     {command} show {FIRST_CUSTOMER}{where}
-        {command} blame {FIRST_CUSTOMER} --path /tier{where}
+try     {command} {first}{where}
+        {command} {second}{where}
         curl -H "Authorization: Bearer $(cat {token_file})" {url}/v1/customers
 """
 
