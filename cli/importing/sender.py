@@ -75,7 +75,10 @@ class Sender:
                 for _ in range(self._concurrency):
                     tasks.create_task(self._work())
                 await self._hand_out(commands)
-        except* CliError as errors:
+        except BaseExceptionGroup as group:
+            errors, others = group.split(CliError)
+            if errors is None or others is not None:
+                raise
             raise _first(errors) from None
 
     async def _hand_out(self, commands: Iterable[Command]) -> None:
@@ -232,5 +235,5 @@ def _first(errors: BaseExceptionGroup[CliError]) -> CliError:
     found: BaseException = errors
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
-    assert isinstance(found, CliError)  # noqa: S101 - selected by except*
+    assert isinstance(found, CliError)  # noqa: S101 - selected by split
     return found
