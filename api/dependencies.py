@@ -55,10 +55,15 @@ def service_of(request: Request) -> Service:
 
 def actor_of(request: Request) -> Actor:
     """The acting person, from the bearer token alone. Raises Problem 401."""
+    known: Actor | None = request.scope.get("dossier.actor")
+    if known is not None:
+        return known
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthorized("send `Authorization: Bearer <token>`")
-    return service_of(request).verifier.actor(token.strip())
+    actor = service_of(request).verifier.actor(token.strip())
+    request.scope["dossier.actor"] = actor
+    return actor
 
 
 async def admitted(request: Request) -> None:
@@ -111,7 +116,7 @@ def submission_of(
     return Submission(
         order,
         NewFile() if new else _expected(request, actor),
-        hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + body).digest(),
+        hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest(),
         _identifiers(changes),
         dry_run,
     )

@@ -28,7 +28,7 @@ def invalid_parameter(name: str, detail: str) -> Problem:
 
 def require_known_parameters(request: Request) -> None:
     """Refuse parameters that the route does not have, that stand there twice, or that no text can hold."""
-    if not request.query_params:
+    if not request.scope["query_string"]:
         return
     known = _names_of(request.scope["route"].openapi_extra or {})
     seen: set[str] = set()

@@ -37,7 +37,7 @@ class LogReader:
         )
         # The customers' keys at once; those of contact persons one by one, as entries name them, and then remembered.
         with suppress(SubjectErased):
-            self._keys.load({UUID(str(sealed.originator_id)) for sealed in notifications})
+            self._keys.load({cast("UUID", sealed.originator_id) for sealed in notifications})
         entries: list[Positioned] = []
         for sealed in notifications:
             try:
