@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -147,16 +147,18 @@ def _at_rest(connection: Connection) -> bool:
 
 
 def _check_log(connection: Connection, streams: Streams) -> dict[tuple[UUID, int], int]:
-    """Dense from 0, the hash of each entry, `known_at` the running maximum; each event's position."""
+    """Dense from 0, the hash of each entry, `known_at` the running maximum, ticks included; each event's position."""
     rows = connection.execute(
         "SELECT idx, stream, version, hash, known_at, entry FROM ledger.log JOIN ledger.event USING (stream, version)"
         " ORDER BY idx"
     ).fetchall()
     assert [row[0] for row in rows] == list(range(sum(map(len, streams.values()))))
-    latest: datetime | None = None
-    for _, stream, version, digest, known_at, entry in rows:
-        recorded_at = streams[stream][version - 1].envelope.recorded_at
-        latest = recorded_at if latest is None else max(latest, recorded_at)
+    checkpoints = deque(connection.execute("SELECT size, made_at FROM ledger.checkpoint ORDER BY made_at").fetchall())
+    latest = datetime.min.replace(tzinfo=UTC)
+    for idx, stream, version, digest, known_at, entry in rows:
+        while checkpoints and checkpoints[0][0] <= idx:  # of the log before this event
+            latest = max(latest, checkpoints.popleft()[1])
+        latest = max(latest, streams[stream][version - 1].envelope.recorded_at)
         assert known_at == latest
         assert digest == hashlib.sha256(b"\x00" + entry).digest()
     return {(stream, version): idx + 1 for idx, stream, version, *_ in rows}
