@@ -8,7 +8,6 @@ Ends in the reverse order: the worker drains, the follower finishes its batch, t
 from __future__ import annotations
 
 import errno
-import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -28,8 +27,7 @@ from db.errors import AlreadyOwned
 from db.migrate import migrate
 from db.pool import sync_pool
 from ledger.errors import KeyEncryptionError
-from ledger.kek import FileKek
-from ledger.keys import KeyStore
+from ledger.keys import kek_at
 from settings import Settings
 
 _BACKLOG = 2048
@@ -122,18 +120,10 @@ def _prepare_folder(settings: Settings) -> None:
 def _ensure_kek(conninfo: str, settings: Settings) -> None:
     """Make the key that wraps the customers' data keys where none can exist yet; else read it once. Raises CliError."""
     try:
-        if settings.kek_file.exists():
-            FileKek.from_file(settings.kek_file)
-            return
-        nobodys = FileKek("nobodys", secrets.token_bytes(32))
         with sync_pool(conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
-            is_first = KeyStore(pool, nobodys).is_empty()
+            kek_at(settings.kek_file, pool)
     except KeyEncryptionError as error:
         raise CliError(str(error)) from error
-    if not is_first:
-        raise CliError(f"the database holds data encrypted under a key that is not at {settings.kek_file}; put it back")
-    settings.kek_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    FileKek.from_new_file(settings.kek_file)
 
 
 @contextmanager

@@ -42,7 +42,6 @@ __all__ = [
     "entry_hash",
     "recorded_at_in",
     "seal",
-    "subjects_in",
     "subjects_of",
     "unseal",
 ]
@@ -79,12 +78,6 @@ def decode(stored: StoredEvent, data_keys: DataKeys) -> RecordedEvent:
 def entry_hash(entry: bytes) -> bytes:
     """The leaf hash of RFC 6962, by which the log knows an entry."""
     return hashlib.sha256(b"\x00" + entry).digest()
-
-
-def subjects_in(stored: StoredEvent) -> set[UUID]:
-    """Whose data keys `decode` needs. Raises UnreadableEvent."""
-    entry, _ = _opened_frame(stored)
-    return {commitment.subject for commitment in _commitments(stored, entry)}
 
 
 def recorded_at_in(stored: StoredEvent) -> str:

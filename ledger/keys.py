@@ -34,9 +34,11 @@ def kek_at(path: Path, pool: Pool) -> FileKek:
     """
     try:
         return FileKek.from_file(path)
-    except KekMissing:
+    except KekMissing as error:
         if _has_keys(pool):
-            raise
+            message = f"the database holds data encrypted under a key that is not at {path}; put it back"
+            raise KekMissing(message) from error
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileKek.from_new_file(path)
 
 
@@ -95,10 +97,6 @@ class KeyStore:
         """Stop holding a subject's key, because it is being destroyed."""
         with self._lock:
             self._cache.pop(subject, None)
-
-    def is_empty(self) -> bool:
-        """Whether no data key exists yet."""
-        return not _has_keys(self._pool)
 
     def _cached(self, subjects: set[UUID]) -> dict[UUID, bytes]:
         now = self._clock()
