@@ -21,6 +21,10 @@ from db.unprivileged import Identity, choose_identity, clean_environment, probe
 from tests.db.owner import owner
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+needs_open_binaries = pytest.mark.skipif(
+    any(not folder.stat().st_mode & 0o001 for folder in Path(find_bindir().program("postgres")).resolve().parents),
+    reason="PostgreSQL's programs lie below a folder that is closed to other accounts",
+)
 WITHOUT_NAMESPACES = (sys.executable, str(Path(__file__).with_name("without_namespaces.py")))
 SAME = Identity("same", (os.geteuid(), os.getegid()))
 
@@ -52,6 +56,7 @@ def test_root_changes_nothing_on_disk_where_user_namespaces_are_allowed(tmp_path
 
 
 @only_root
+@needs_open_binaries
 def test_root_runs_postgres_as_the_owner_of_the_folder(open_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     os.chown(open_folder, nobody.pw_uid, nobody.pw_gid)
@@ -65,6 +70,7 @@ def test_root_runs_postgres_as_the_owner_of_the_folder(open_folder: Path) -> Non
 
 
 @only_root
+@needs_open_binaries
 def test_root_becomes_another_account_where_user_namespaces_are_forbidden(open_folder: Path) -> None:
     (open_folder / "data").mkdir()
     open_folder.chmod(0o755)
@@ -82,6 +88,7 @@ def test_root_becomes_another_account_where_user_namespaces_are_forbidden(open_f
 
 
 @only_root
+@needs_open_binaries
 def test_root_says_which_folder_keeps_the_other_account_out(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "data").mkdir()

@@ -88,7 +88,7 @@ def test_connections_lost_in_the_middle_leave_nothing_twice_and_nothing_half(
     async def one_after_the_other(writer: Writer, name: str) -> list[Receipt]:
         return [
             await _until_accepted(writer, attribute(customer, name, number, key=f"{name}-{number}"))
-            for number in range(10)
+            for number in range(40)
         ]
 
     async def scenario() -> list[Receipt]:
@@ -102,7 +102,7 @@ def test_connections_lost_in_the_middle_leave_nothing_twice_and_nothing_half(
     with _losing_connections(database) as lost:
         receipts = asyncio.run(scenario())
     assert lost
-    assert len({receipt.events[0].envelope.event_id for receipt in receipts}) == 220
+    assert len({receipt.events[0].envelope.event_id for receipt in receipts}) == 820
     recorded = sum(file.version for file in assert_consistent(database).values())
     assert recorded == len(opening) + sum(len(receipt.events) for receipt in receipts)
 
