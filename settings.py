@@ -26,10 +26,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
 
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many API processes share the port; each has a writer and connections of its own."""
+
     database_url: Annotated[
         SecretStr | None, Field(validation_alias=AliasChoices("DATABASE_URL", "DOSSIER_DATABASE_URL", "database_url"))
     ] = None
     """A libpq URL or keywords. None means the embedded server of the data folder."""
+
+    database_wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """How long the start waits for a server that does not let us in yet; with 0 it says so and ends at once."""
 
     sample: bool = True
     """Whether an empty database is filled with the sample customers when the service starts."""
@@ -42,6 +48,32 @@ class Settings(BaseSettings):
 
     read_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a read waits for its read model to pass the asked event before it answers 503."""
+
+    # What one API process bears. Beyond it clients are told to come back (503); see docs/operating.md, "Limits".
+
+    connections: Annotated[int, Field(ge=1)] = 2048
+    """How many connections of clients are served at once."""
+
+    orders_waiting: Annotated[int, Field(ge=1)] = 4096
+    changes_waiting: Annotated[int, Field(ge=1)] = 20_000
+    """How many orders, and changes in them, wait for the writer at once."""
+
+    reads_waiting: Annotated[int, Field(ge=1)] = 1024
+    """How many reads wait for a connection to the database at once."""
+
+    body_bytes: Annotated[int, Field(ge=1)] = 16 * 1024 * 1024
+    """How many bytes of bodies are under way at once, from the first to the answer; parsed they weigh up to 35 times
+    as much."""
+
+    answer_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """How many bytes of answers may wait to be read by their clients at once."""
+
+    head_seconds: Annotated[float, Field(gt=0)] = 10.0
+    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+    answer_seconds: Annotated[float, Field(gt=0)] = 60.0
+    idle_seconds: Annotated[float, Field(gt=0)] = 75.0
+    """How long a client may take to send the head of a request, to send the body, to read an answer, and to ask again.
+    A proxy in front must let go of an idle connection sooner than we do."""
 
     jwt_issuer: str = "dossier"
     jwt_audience: str = "dossier"

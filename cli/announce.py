@@ -72,10 +72,12 @@ def _banner(settings: Settings, url: str, token: str) -> str:
     first, second = f"show {FIRST_CUSTOMER}", f"blame {FIRST_CUSTOMER} --path /tier"
     if not settings.sample:
         first, second = "import-changes --help", "token --actor u-118 --role importer"
+    # What is no terminal is a log, which more people read than may act as anybody.
+    shown_token = token if sys.stdout.isatty() else f"in the file {token_file}"
     return f"""
 Dossier serves at {url} (Ctrl-C ends it)
 
-token   {token}
+token   {shown_token}
 
 try     {command} {first}{where}
         {command} {second}{where}

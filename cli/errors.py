@@ -5,7 +5,8 @@ CliError                      1   the work was done in part, or the machine is i
 ├── Unauthorized              3   no token, a bad one, or a role is missing
 ├── NotFound                  4
 ├── Conflict                  5   somebody else was faster, or the file is in another state
-└── Unavailable               6   no service, no database, or not now
+├── Unavailable               6   no service, no database, or not now
+└── Damaged                   7   what is stored is not what it must be
 """
 
 from __future__ import annotations
@@ -35,3 +36,7 @@ class Conflict(CliError):
 
 class Unavailable(CliError):
     exit_code = 6
+
+
+class Damaged(CliError):
+    exit_code = 7

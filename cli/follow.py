@@ -11,7 +11,8 @@ import signal
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 
-from cli.lifeline import end_with_parent
+from cli.capacity import LOG_READERS
+from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
 from ledger.kek import FileKek
@@ -39,7 +40,7 @@ def follow(settings: Settings, stop: Event) -> None:
     """Seal and project until `stop` is set. Raises what ends one of the two before that."""
     conninfo = settings.conninfo or ""
     with (
-        sync_pool(conninfo, "dossier_projector", min_size=1, max_size=2, autocommit=True) as pool,
+        sync_pool(conninfo, "dossier_projector", min_size=1, max_size=LOG_READERS, autocommit=True) as pool,
         ThreadPoolExecutor(2, thread_name_prefix="follow") as threads,
     ):
         keys = KeyStore(pool, FileKek.from_file(settings.kek_file))
@@ -47,6 +48,7 @@ def follow(settings: Settings, stop: Event) -> None:
             threads.submit(Sealer(conninfo).run, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),
         ]
+        tell_parent_we_are_up()
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         stop.set()
         for task in ended:

@@ -25,6 +25,8 @@ VERBS: Final = {
     "import-changes": "cli.import_changes",
     "token": "cli.operate",
     "migrate": "cli.operate",
+    "verify": "cli.verify",
+    "rebuild": "cli.rebuild",
     "db": "cli.operate",
 }
 """Each verb and its module, which has a function, or a group of verbs, of that name."""

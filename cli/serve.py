@@ -1,8 +1,9 @@
 """`dossier serve`: the parent of everything. Owns the database server, the listening socket and the child processes.
 
-    database  ->  schema  ->  socket  ->  worker (answers requests), follower (seals, projects)  ->  announcement
+    database  ->  schema  ->  socket  ->  workers (answer requests), follower (seals, projects)  ->  announcement
 
-Ends in the reverse order: the worker drains, the follower finishes its batch, the database stops last.
+Ends in the reverse order: the socket closes, the workers drain together, the follower finishes its batch, the database
+stops last.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Annotated
 
 import typer
 
+from cli.capacity import embedded_settings, require_connections
+from cli.database_wait import await_database
 from cli.errors import CliError
 from cli.operate import told_plainly
 from cli.options import DatabaseOption, DataOption, load_settings
 from cli.service_files import ServiceFiles
-from cli.supervisor import Program, StopRequest, supervise
+from cli.supervisor import Program, StopRequest, Supervisor
 from cli.tokens import ensure_signing_key
 from db.embedded import EmbeddedPostgres
 from db.errors import AlreadyOwned
@@ -38,11 +41,14 @@ def serve(
     data: DataOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on; default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: 8000; 0 takes a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="How many API processes share the port; default: 1.")
+    ] = None,
     database_url: DatabaseOption = None,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Leave an empty database empty.")] = False,
 ) -> None:
     """Run the service: the database, the API, and the read models that follow the log."""
-    said = {"data": data, "host": host, "port": port, "database_url": database_url}
+    said = {"data": data, "host": host, "port": port, "workers": workers, "database_url": database_url}
     settings = load_settings(**said, sample=False if no_sample else None)
     run_service(settings.model_copy(update={"data": settings.data.absolute()}))
 
@@ -57,13 +63,20 @@ def run_service(settings: Settings) -> None:
         _prepare_folder(settings)
         conninfo = stack.enter_context(_owned_database(settings))
         with told_plainly(settings):
+            if not await_database(conninfo, settings.database_wait_seconds, request):
+                return
+            require_connections(conninfo, settings.workers)
             migrate(conninfo)
             _ensure_kek(conninfo, settings)
         _listen(listener)
         stack.callback(ServiceFiles(settings.data).remove)
-        url = _address(listener)
-        threading.Thread(target=_announce, args=(settings, url, request), name="announce", daemon=True).start()
-        supervise(_programs(settings, conninfo, listener), request)
+        supervisor = Supervisor(_programs(settings, conninfo, listener))
+        stack.callback(supervisor.end, request)
+        # Before the workers end: whoever connects from then on is refused, instead of waiting for nobody.
+        stack.callback(listener.close)
+        announcing = (settings, _address(listener), request)
+        threading.Thread(target=_announce, args=announcing, name="announce", daemon=True).start()
+        supervisor.run(request)
 
 
 def _announce(settings: Settings, url: str, request: StopRequest) -> None:
@@ -73,7 +86,7 @@ def _announce(settings: Settings, url: str, request: StopRequest) -> None:
     announce(settings, url, request)
 
 
-def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> list[Program]:
+def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> list[list[Program]]:
     environment = {
         "DATABASE_URL": conninfo,
         "DOSSIER_DATA": str(settings.data),
@@ -83,10 +96,11 @@ def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> lis
         "DOSSIER_JWT_AUDIENCE": settings.jwt_audience,
     }
     number = listener.fileno()
-    return [
-        Program("API worker", "cli.worker", {**environment, "DOSSIER_LISTENER": str(number)}, [number]),
-        Program("follower", "cli.follow", environment),
+    for_workers = {**environment, "DOSSIER_LISTENER": str(number)}
+    workers = [
+        Program(f"API worker {place}", "cli.worker", for_workers, [number]) for place in range(1, settings.workers + 1)
     ]
+    return [workers, [Program("follower", "cli.follow", environment)]]
 
 
 @contextmanager
@@ -95,7 +109,7 @@ def _owned_database(settings: Settings) -> Iterator[str]:
     if settings.conninfo is not None:
         yield settings.conninfo
         return
-    server = EmbeddedPostgres(settings.data)
+    server = EmbeddedPostgres(settings.data, settings=embedded_settings(settings.workers))
     with told_plainly(settings):
         try:
             server.start()

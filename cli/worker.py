@@ -6,20 +6,26 @@ may share the socket: the kernel gives each connection to one of them.
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import socket
 import sys
 
 import uvicorn
 
 from api.app import create_app
-from cli.lifeline import end_with_parent
-from cli.processes import configure_logging, settle_memory
+from api.protocol import Limits, bounded, cut_overdue
+from cli.lifeline import end_with_parent, tell_parent_we_are_up
+from cli.processes import allow_many_files, configure_logging, settle_memory
 from settings import Settings
 
 LISTENER_VARIABLE = "DOSSIER_LISTENER"
 
 _DRAIN_SECONDS = 10
+_TICKS_BETWEEN_CHECKS = 5
+_OWN_FILES = 128
+
 _SWITCH_SECONDS = 0.0005
 """Event loop and writer take turns on the interpreter; with the default of 5 ms each waits for the other's turn."""
 
@@ -28,23 +34,56 @@ def main() -> None:
     """Serve until SIGTERM; then finish the requests at hand."""
     end_with_parent()
     configure_logging()
+    allow_many_files()
     sys.setswitchinterval(_SWITCH_SECONDS)
     listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
-    app = create_app(Settings())
+    settings = Settings()
+    app = create_app(settings)
+    limits = _limits(settings)
     settle_memory()
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=bounded(limits),
         ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Looks after its connections' limits in its main loop, which turns ten times a second."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        tell_parent_we_are_up()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_BETWEEN_CHECKS == 0:
+            cut_overdue(self.server_state.connections)
+        return await super().on_tick(counter)
+
+
+def _limits(settings: Settings) -> Limits:
+    """What clients are allowed, within what the operating system allows us: a connection is an open file."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = settings.connections
+    if files != resource.RLIM_INFINITY:
+        connections = min(connections, max(1, (files - _OWN_FILES) // 2))  # as many again are told to come back
+    return Limits(
+        connections=connections,
+        answer_bytes=settings.answer_bytes,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        answer_seconds=settings.answer_seconds,
+        idle_seconds=settings.idle_seconds,
+    )
 
 
 if __name__ == "__main__":

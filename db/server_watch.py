@@ -1,5 +1,8 @@
 """Keeps one PostgreSQL server running: starts it, waits until it answers, starts it again when it dies, ends it.
 
+A first start that fails is told to the caller. A server that has been ready is started again for ever: what kills it,
+a full disk or a lack of memory, may pass hours later, and then nobody should have to come and start it.
+
 All of it happens in one thread that lives as long as the server, because the kernel's death signal follows the
 thread that started a child, not its process.
 """
@@ -10,7 +13,6 @@ import logging
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
@@ -25,8 +27,9 @@ _SHARED_MEMORY_IN_USE = "pre-existing shared memory block"
 _SHARED_MEMORY_WAIT_SECONDS = 60.0
 _SLOW_START_SECONDS = 5.0
 _POLL_SECONDS = 0.01
-_DEATHS_TOLERATED = 5
-_DEATHS_WINDOW_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 5.0
+_SHORT_LIFE_SECONDS = 10.0
 _LOG_TAIL_BYTES = 4000
 
 _logger = logging.getLogger(__name__)
@@ -83,20 +86,28 @@ class ServerWatch:
             self._first_start_over.set()
 
     def _run_again_and_again(self) -> None:
-        deaths: deque[float] = deque(maxlen=_DEATHS_TOLERATED)
+        pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            log_tail = self._run_once()
+            started_at = time.monotonic()
+            log_tail = self._run_once_whatever_happens()
             if self._stopping.is_set():
                 return
             if not self._was_ready:
                 raise StartFailed("PostgreSQL ended before it was ready", log_tail)
-            now = time.monotonic()
-            recent = [death for death in deaths if now - death < _DEATHS_WINDOW_SECONDS]
-            if len(recent) == _DEATHS_TOLERATED:
-                raise StartFailed(f"PostgreSQL died {len(recent) + 1} times within a minute", log_tail)
-            _logger.error("PostgreSQL has died; starting it again")
-            deaths.append(now)
-            self._stopping.wait(0.05 * 2.0 ** len(recent))
+            if time.monotonic() - started_at > _SHORT_LIFE_SECONDS:
+                pause_seconds = _FIRST_PAUSE_SECONDS
+            _logger.error("PostgreSQL has died; starting it again (see %s)", self._log)
+            self._stopping.wait(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def _run_once_whatever_happens(self) -> str:
+        try:
+            return self._run_once()
+        except Exception:
+            if not self._was_ready:
+                raise
+            _logger.exception("PostgreSQL could not be started")
+            return ""
 
     def _run_once(self) -> str:
         """Run the server until it ends and return the end of what it said.
@@ -106,7 +117,7 @@ class ServerWatch:
         """
         deadline = time.monotonic() + _SHARED_MEMORY_WAIT_SECONDS
         while True:
-            log_start = self._log.stat().st_size
+            log_start = self._log.stat().st_size if self._log.exists() else 0
             self._run_child()
             log_tail = self._log_since(log_start)
             if _SHARED_MEMORY_IN_USE not in log_tail or time.monotonic() > deadline or self._stopping.is_set():
@@ -118,18 +129,13 @@ class ServerWatch:
             # Checked under the guard: after stop() has looked for a child to signal, none may appear.
             if self._stopping.is_set():
                 return
-            try:
-                child = self._child = self._start_child()
-            except OSError:
-                # No memory or no process to be had: what killed the last server may pass, as a death does.
-                if not self._was_ready:
-                    raise
-                _logger.exception("PostgreSQL could not be started")
-                return
-        if self._wait_ready(child):
-            self._was_ready = True
-            self._first_start_over.set()
-        child.wait()
+            child = self._child = self._start_child()
+        try:
+            if self._wait_ready(child):
+                self._was_ready = True
+                self._first_start_over.set()
+        finally:
+            child.wait()
 
     def _wait_ready(self, child: Popen[bytes]) -> bool:
         """Wait as long as it takes (recovery may take long); False when the server ended instead."""
@@ -145,6 +151,8 @@ class ServerWatch:
         return False
 
     def _log_since(self, start: int) -> str:
+        if not self._log.exists():  # somebody has taken it away, which is no reason not to go on
+            return ""
         with self._log.open("rb") as log:
             log.seek(max(start, self._log.stat().st_size - _LOG_TAIL_BYTES))
             return log.read().decode(errors="replace")

@@ -9,11 +9,11 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.answers import json_response
-from api.dependencies import reading, service_of
+from api.dependencies import service_of
 from api.errors import Problem
+from api.probe import Probe
 from api.schemas import Alive, Ready
 from domain.errors import FieldError
-from projections import basis
 
 router: Final = APIRouter(tags=["health"], generate_unique_id_function=openapi.operation_id)
 
@@ -27,14 +27,16 @@ async def alive() -> Response:
 @router.get("/readyz", openapi_extra=openapi.health(Ready))
 async def ready(request: Request) -> Response:
     """200 once the database answers, the writer runs, and the sealer and the read models are at work."""
-    async with reading(request) as connection:
-        progress = await basis.progress(connection)
-    missing = [
-        FieldError(name, "is not at work")
-        for name, works in (("writer", service_of(request).writer.alive), ("follower", progress.is_followed))
-        if not works
-    ]
-    if missing:
+    probe: Probe = request.app.state.probe
+    progress = await probe.progress()
+    writer = service_of(request).writer
+    obstacle = writer.obstacle if writer.alive else "is not at work"
+    missing = [FieldError("writer", obstacle)] if obstacle else []
+    if progress is None:
+        missing.append(FieldError("database", "does not answer"))
+    elif not progress.is_followed:
+        missing.append(FieldError("follower", "is not at work"))
+    if progress is None or missing:
         raise Problem("not-ready", 503, "Not ready", "a part of the service is not at work", *missing)
     return json_response(
         {

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,9 @@ class RunningService:
 
     @classmethod
     @contextmanager
-    def start(cls, data: Path, *options: str) -> Iterator[RunningService]:
+    def start(cls, data: Path, *options: str, **environment: str) -> Iterator[RunningService]:
         """Start it, wait until it has announced itself, and end it."""
-        with launch(data, *options) as process:
+        with launch(data, *options, **environment) as process:
             try:
                 wait_until(lambda: (data / "service.json").exists() or process.poll() is not None)
                 assert process.poll() is None, process.communicate()[1]
@@ -56,9 +56,26 @@ class RunningService:
     def url(self) -> str:
         return str(json.loads((self.data / "service.json").read_text())["url"])
 
+    @property
+    def token(self) -> str:
+        """The development token."""
+        return (self.data / "token").read_text().strip()
+
     def children(self) -> dict[str, int]:
-        """Return the process ids of its children, by module or program."""
+        """Return the process ids of its children, by module or program; of several workers, one."""
         return {_name(child): child for child in _children_of(self.process.pid)}
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its API workers."""
+        return [child for child in _children_of(self.process.pid) if _name(child) == "cli.worker"]
+
+    def worker_of(self, client_port: int) -> int | None:
+        """Return the worker that has the connection from that port; None while none has taken it."""
+        port = int(self.url.rpartition(":")[2])
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {row[9] for row in rows if (_port(row[1]), _port(row[2])) == (port, client_port)}
+        owners = [worker for worker in self.workers() for inode in ours if f"socket:[{inode}]" in _open_files(worker)]
+        return owners[0] if owners else None
 
 
 def launch(data: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
@@ -102,13 +119,30 @@ def kill(process_id: int) -> None:
     os.kill(process_id, signal.SIGKILL)
 
 
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _open_files(process_id: int) -> set[str]:
+    found = set()
+    with suppress(OSError):  # it has ended meanwhile
+        for file in Path(f"/proc/{process_id}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found.add(str(file.readlink()))
+    return found
+
+
 def _children_of(process_id: int) -> list[int]:
     found = []
     for thread in Path(f"/proc/{process_id}/task").iterdir():
-        found += [int(child) for child in (thread / "children").read_text().split()]
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            found += [int(child) for child in (thread / "children").read_text().split()]
     return found
 
 
 def _name(process_id: int) -> str:
-    words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
+    try:
+        words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
+    except FileNotFoundError:  # it has ended meanwhile
+        return ""
     return words[2].decode() if words[1:2] == [b"-m"] else Path(os.fsdecode(words[0])).name

@@ -28,6 +28,7 @@ def test_it_announces_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with launch(tmp_path) as process:
         wait_until((tmp_path / "service.json").exists)
         children = RunningService(tmp_path, process).children()
+        token = (tmp_path / "token").read_text().strip()
         private = ["service.json", "token", "keys/jwt.pem", "keys/kek"]
         assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in private} == {0o600}
         # As Ctrl-C in a terminal: to the whole foreground group, which the children are not in.
@@ -36,6 +37,7 @@ def test_it_announces_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert set(children) == {"cli.worker", "cli.follow", "postgres"}
     assert (process.returncode, err) == (0, "")
     assert "Dossier serves at http://127.0.0.1:" in out
+    assert token not in out
     assert f"show CN_USCC:91440300MAXPYXHN0H --data {tmp_path}" in out
     assert not [name for name, child in children.items() if is_alive(child)]
     assert not (tmp_path / "service.json").exists()

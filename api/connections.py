@@ -1,0 +1,13 @@
+"""How many connections to the database one API process may open; who starts several adds them up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WRITERS: Final = 4
+"""The writer needs one, and one more for each history that it reads and each key that it makes meanwhile."""
+
+READERS: Final = 8
+
+PER_WORKER: Final = WRITERS + READERS + 1
+"""The one more is what /readyz asks through."""

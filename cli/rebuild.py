@@ -1,0 +1,139 @@
+"""`dossier rebuild`: computes the read models anew, tells where they were wrong, and puts that right."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from cli.errors import CliError, Conflict, Damaged, Unavailable
+from cli.operate import database
+from cli.options import DatabaseOption, DataOption, load_settings
+from cli.processes import settle_memory
+from db.data_folder import DataFolder
+from ledger.errors import KeyEncryptionError, LedgerError, is_unavailable
+from ledger.kek import FileKek
+from projections import rebuild as rebuilding
+from projections.differences import Difference
+from projections.errors import AnotherRebuild, NeverFree, ProjectionError
+from projections.rebuild import Summary, Watch
+from settings import Settings
+
+
+class ReadModel(StrEnum):
+    FACTS = "facts"
+    EVENTS = "events"
+    CHANGES = "changes"
+    PROFILE = "profile"
+    IDENTIFIER = "identifier"
+
+
+def rebuild(
+    *,
+    only: Annotated[
+        list[ReadModel] | None, typer.Option(help="A read model to rebuild; give it again for more. Default: all.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare and tell; change nothing.")] = False,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Compute the read models anew from the events and put right what differs; a service may be at work meanwhile."""
+    settings = load_settings(data=data, database_url=database_url)
+    _require_database(settings)
+    kek = _kek(settings)
+    names = [model.value for model in only or ReadModel]
+    settle_memory()
+    begun = time.monotonic()
+    with database(settings) as conninfo, _told_plainly(), _watching(conninfo) as watch:
+        summary = (
+            rebuilding.check(conninfo, kek, watch, names) if check else rebuilding.rebuild(conninfo, kek, watch, names)
+        )
+    _tell("compared" if check else "rebuilt", summary, time.monotonic() - begun)
+    if check and (summary.differences or summary.unreadable):
+        raise Damaged("the read models are not what the events say; `dossier rebuild` puts them right")
+    if summary.unrepaired:
+        raise CliError(f"could not put right {len(summary.unrepaired):,} of the differences; all others are")
+
+
+def _tell(done: str, summary: Summary, seconds: float) -> None:
+    for error in summary.unreadable:
+        typer.echo(f"not compared: {error}")
+    for difference in summary.unrepaired:
+        typer.echo(f"not put right: {_line(difference)}")
+    repaired = " put right" if done == "rebuilt" and summary.differences and not summary.unrepaired else ""
+    typer.echo(
+        f"{done} {summary.customers:,} customers, {summary.events:,} events in {seconds:,.1f} s: "
+        f"{summary.differences:,} differences{repaired}"
+    )
+
+
+def _line(difference: Difference) -> str:
+    place = f"{difference.table} of customer {difference.customer_id} {difference.key}".rstrip()
+    return f"{place}: {difference.detail}"
+
+
+@contextmanager
+def _watching(conninfo: str) -> Iterator[Watch]:
+    """Print each difference as it is found; on a terminal, show how far it is."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    hidden = not console.is_terminal
+    # On a terminal differences are printed above the bar; they go where they are sent when they are not.
+    bar = Progress(*columns, console=console, disable=hidden, transient=True, redirect_stdout=sys.stdout.isatty())
+    with bar:
+        task = bar.add_task("", total=None if hidden else rebuilding.count_events(conninfo))
+        yield Watch(
+            lambda difference: typer.echo(_line(difference)),
+            lambda events: bar.advance(task, events),
+            lambda what: bar.update(task, description=what),
+        )
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn what can stop a rebuild into one line."""
+    try:
+        yield
+    except (AnotherRebuild, NeverFree) as error:
+        raise Conflict(str(error)) from error
+    except ProjectionError as error:
+        raise CliError(f"{error}; nothing was switched") from error
+    except LedgerError as error:
+        raise CliError(str(error)) from error
+    except psycopg.Error as error:
+        if is_unavailable(error):
+            raise Unavailable("the connection to the database was lost; run it again") from error
+        raise CliError(_refused(error)) from error
+
+
+def _refused(error: psycopg.Error) -> str:
+    match error:
+        case psycopg.errors.InsufficientPrivilege():
+            return "the login must own the read models' tables: connect as who ran `dossier migrate`"
+        case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName() | psycopg.errors.UndefinedColumn():
+            return "the schema is not this program's; try `dossier migrate`"
+        case _:
+            return f"the database refused: {error.diag.message_primary or type(error).__name__}"
+
+
+def _require_database(settings: Settings) -> None:
+    """Raise Unavailable where none was ever made: nothing is to be made here."""
+    if settings.conninfo is None and not DataFolder.at(settings.data).clusters():
+        raise Unavailable(f"there is no database in {settings.data}")
+
+
+def _kek(settings: Settings) -> FileKek:
+    try:
+        return FileKek.from_file(settings.kek_file)
+    except KeyEncryptionError as error:
+        raise CliError(f"{error}; without the key that wraps the data keys nothing can be read") from error
+    except OSError as error:
+        raise CliError(f"the key file {settings.kek_file} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,132 @@
+"""`dossier verify`: reads everything that is stored, as of one moment, and tells what is not as it must be."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from psycopg import Connection
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from cli.errors import CliError, Damaged, Unavailable
+from cli.operate import database, told_plainly
+from cli.options import DatabaseOption, DataOption, load_settings, print_json
+from db.data_folder import DataFolder
+from ledger.errors import KeyEncryptionError
+from ledger.findings import Finding
+from ledger.kek import FileKek
+from ledger.verify import Extent, SnapshotKeys, extent_of, one_moment
+from projections.comparison import FOLLOWED, INLINE, hold_tables
+from projections.verify import verify as verify_all
+from settings import Settings
+
+
+def verify(
+    *,
+    evidence_only: Annotated[
+        bool, typer.Option("--evidence-only", help="Leave out the read models, which can be rebuilt.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Verify streams, log, keys, requests and read models. Changes nothing; a service may be at work meanwhile."""
+    settings = load_settings(data=data, database_url=database_url)
+    _require_database(settings)
+    kek = _kek(settings)
+    read_models = () if evidence_only else (*FOLLOWED, *INLINE)
+    findings: list[Finding] = []
+    counts: Counter[str] = Counter()
+    begun = time.monotonic()
+    with database(settings) as conninfo, _reading(conninfo) as connection:
+        keys = _keys(connection, kek, settings)
+        extent = extent_of(connection)
+        with _progress(extent.positions + extent.events * (2 if read_models else 1), hidden=as_json) as advance:
+            for finding in verify_all(connection, keys, read_models=read_models, counts=counts, advance=advance):
+                findings.append(finding)
+                if not as_json:
+                    typer.echo(f"{finding.place}: {finding.check}: {finding.detail}")
+    seconds = time.monotonic() - begun
+    if as_json:
+        print_json(_document(findings, counts, extent, seconds))
+    else:
+        typer.echo(_summary(extent, seconds))
+    if findings:
+        raise Damaged(f"{counts.total():,} findings; what to do: docs/operating.md, Verifying")
+
+
+def _summary(extent: Extent, seconds: float) -> str:
+    customers, events, positions = extent
+    return f"verified {customers:,} customers, {events:,} events, {positions:,} positions in {seconds:,.1f} s"
+
+
+def _document(findings: list[Finding], counts: Counter[str], extent: Extent, seconds: float) -> dict[str, Any]:
+    return {
+        **extent._asdict(),
+        "seconds": round(seconds, 3),
+        "counts": dict(sorted(counts.items())),
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _require_database(settings: Settings) -> None:
+    """Raise Unavailable where none was ever made: nothing is to be made here."""
+    with told_plainly(settings):
+        if settings.conninfo is None and not DataFolder.at(settings.data).clusters():
+            raise Unavailable(f"there is no database in {settings.data}")
+
+
+def _kek(settings: Settings) -> FileKek:
+    try:
+        return FileKek.from_file(settings.kek_file)
+    except KeyEncryptionError as error:
+        raise CliError(str(error)) from error
+    except OSError as error:
+        raise CliError(f"the key file {settings.kek_file} cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _reading(conninfo: str) -> Iterator[Connection[Any]]:
+    """A connection that sees everything as of one moment.
+
+    Raises CliError for tables that are not ours, Damaged for rows that the database itself cannot read or compute with.
+    """
+    with one_moment(conninfo) as connection:
+        try:
+            hold_tables(connection)
+            yield connection
+        except psycopg.ProgrammingError as error:
+            raise CliError(f"the schema is not this program's ({error.sqlstate}); try `dossier migrate`") from error
+        except (psycopg.DataError, psycopg.InternalError) as error:
+            # Not repeated: the database's words may quote a row.
+            raise Damaged(f"the database cannot read what it holds ({error.sqlstate}); see its own log") from error
+
+
+def _keys(connection: Connection[Any], kek: FileKek, settings: Settings) -> SnapshotKeys:
+    keys = SnapshotKeys(connection, kek)
+    try:
+        keys.require_kek()
+    except KeyEncryptionError as error:
+        raise CliError(f"{settings.kek_file} is not the key of this database: {error}") from error
+    return keys
+
+
+@contextmanager
+def _progress(total: int, *, hidden: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; what moves it on."""
+    console = Console(stderr=True)
+    columns = (TextColumn("verifying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    hidden = hidden or not console.is_terminal
+    # Findings are printed above the bar on a terminal, and go where they are sent when they are not.
+    redirect = sys.stdout.isatty()
+    with Progress(*columns, console=console, disable=hidden, transient=True, redirect_stdout=redirect) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda number: progress.advance(task, number)

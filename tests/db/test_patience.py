@@ -1,0 +1,84 @@
+"""A server that stops answering without a sign: whoever waits for it is told in time, and goes on afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from db.patience import AnsweringConnection, PatientAsyncConnection, PatientConnection
+from db.pool import async_pool, connect_for_turn, sync_pool
+from tests.crashes.proxy import Proxy
+
+SOON = 0.5
+
+
+@pytest.fixture
+def proxy(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    for patient in (PatientConnection, AnsweringConnection, PatientAsyncConnection):
+        monkeypatch.setattr(patient, "patience_seconds", SOON)
+    monkeypatch.setattr("db.patience.CHECK_SECONDS", SOON)
+    with Proxy.start(database) as proxy:
+        yield proxy
+
+
+def test_a_statement_without_an_answer_is_given_up_and_its_connection_closed(proxy: Proxy) -> None:
+    with sync_pool(proxy.conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
+        with pool.connection() as lost:
+            proxy.stall()
+            with pytest.raises(psycopg.OperationalError):
+                lost.execute("SELECT 1")
+        assert lost.closed
+        proxy.resume()
+        with pool.connection() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_pipeline_without_an_answer_is_given_up(proxy: Proxy) -> None:
+    with sync_pool(proxy.conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
+        with pool.connection() as lost:
+            proxy.stall()
+            with pytest.raises(psycopg.OperationalError), lost.pipeline():
+                lost.execute("SELECT 1")
+        assert lost.closed
+        proxy.resume()
+
+
+def test_an_idle_connection_that_leads_nowhere_is_not_handed_out(proxy: Proxy) -> None:
+    with sync_pool(proxy.conninfo, "dossier_app", min_size=2, max_size=2, autocommit=True) as pool:
+        pool.wait()
+        proxy.stall()
+        with pytest.raises(PoolTimeout), pool.connection(timeout=1):
+            pass
+        proxy.resume()
+        with pool.connection(timeout=30) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_async_callers_are_told_as_well(proxy: Proxy) -> None:
+    async def scenario() -> None:
+        pool = async_pool(proxy.conninfo, "dossier_reader", min_size=1, max_size=1, autocommit=True)
+        async with pool:
+            async with pool.connection() as lost:
+                proxy.stall()
+                with pytest.raises(psycopg.OperationalError):
+                    await lost.execute("SELECT 1")
+                assert lost.closed
+            with pytest.raises(PoolTimeout):
+                async with pool.connection(timeout=1):
+                    pass
+            proxy.resume()
+            async with pool.connection(timeout=30) as connection:
+                assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+
+    asyncio.run(scenario())
+
+
+def test_waiting_for_notifications_is_not_waiting_for_an_answer(proxy: Proxy) -> None:
+    with connect_for_turn(proxy.conninfo, "dossier_projector") as connection:
+        connection.execute("LISTEN something")
+        assert list(connection.notifies(timeout=3 * SOON)) == []
+        assert connection.execute("SELECT 1").fetchone() == (1,)
