@@ -8,7 +8,7 @@ unless the whole history is at hand (`history`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -146,13 +146,22 @@ class CustomerFile:
         return sorted(upcoming, key=lambda segment: (segment.start, segment.fact.slot))
 
     def claims(self) -> set[tuple[str, str]]:
-        """The identifiers this file holds (rule I4): recorded, not revoked, whatever their valid time."""
+        """The identifiers this file holds (rule I4): recorded, not revoked, whatever their valid time.
+
+        Only events change them, never the clock: an order that leaves lapsing claims is refused.
+        """
+        return {_identifier(slot) for slot, segments in self._identifiers() if _holds_a_value(segments)}
+
+    def lapsing_claims(self) -> set[tuple[str, str]]:
+        """The identifiers that would be given up without an event, where an earlier revocation comes to hold again."""
         return {
-            (path[1], path[2])
-            for slot, segments in self.slots.items()
-            if slot.startswith("/identifiers/") and any(segment.fact.value is not ABSENT for segment in segments)
-            for path in [segments_of(slot)]
+            _identifier(slot)
+            for slot, segments in self._identifiers()
+            if segments[-1].fact.value is ABSENT and segments[-1].start > self.as_of and _holds_a_value(segments)
         }
+
+    def _identifiers(self) -> Iterator[tuple[str, Timeline]]:
+        return ((slot, segments) for slot, segments in self.slots.items() if slot.startswith("/identifiers/"))
 
     def boundaries_between(self, after: datetime, until: datetime) -> int:
         """How many valid-time boundaries lie in (after, until]: each may change what the profile shows."""
@@ -196,17 +205,27 @@ class CustomerFile:
 
     def _apply_facts(self, event: RecordedEvent) -> bool:
         envelope = event.envelope
-        if self.history is not None:
-            changed = self._take_over(self.history.apply(event))
-        else:
-            if envelope.corrects or envelope.retracts:
+        touched = None if self.history is None else self.history.apply(event)
+        if envelope.corrects or envelope.retracts:
+            if touched is None:
                 raise HistoryNeeded("/")
+            changed = self._take_over(touched)
+        else:
             changed = False
             for fact in event.facts:
-                changed |= self._set(fact.slot, with_fact(self.timeline(fact.slot, fact.effective_from), fact))
-        if envelope.effective_from is not None:
-            self._note_effective(envelope.effective_from)
+                changed |= self._set(fact.slot, self._joined_by(fact))
+            if envelope.effective_from is not None:
+                self._note_effective(envelope.effective_from)
         return changed
+
+    def _joined_by(self, fact: Fact) -> Timeline:
+        """The timeline of a fact's slot after it joins: from what is kept, unless the fact reaches back further."""
+        segments = self.slots.get(fact.slot, ())
+        if not segments or segments[0].start <= fact.effective_from:
+            return with_fact(segments, fact)
+        if self.history is None:
+            raise HistoryNeeded(fact.slot)
+        return self.history.timeline(fact.slot)
 
     def _take_over(self, touched: set[str]) -> bool:
         assert self.history is not None  # noqa: S101 - only called with a history
@@ -240,7 +259,7 @@ class CustomerFile:
                     self.quiet_until = instant
 
     def _note_effective(self, instant: datetime) -> None:
-        if self.history is None and (self.effective_since is None or instant < self.effective_since):
+        if self.effective_since is None or instant < self.effective_since:
             self.effective_since = instant
 
     def _apply_decision(self, event: RecordedEvent) -> bool:
@@ -263,6 +282,15 @@ class CustomerFile:
             case _:
                 return False
         return True
+
+
+def _identifier(slot: str) -> tuple[str, str]:
+    _, scheme, value = segments_of(slot)
+    return scheme, value
+
+
+def _holds_a_value(segments: Timeline) -> bool:
+    return any(segment.fact.value is not ABSENT for segment in segments)
 
 
 def _open(request: TierReassignmentRequested, event: RecordedEvent) -> TierRequest:

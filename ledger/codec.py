@@ -42,6 +42,7 @@ __all__ = [
     "entry_hash",
     "recorded_at_in",
     "seal",
+    "subjects_in",
     "subjects_of",
     "unseal",
 ]
@@ -84,6 +85,12 @@ def recorded_at_in(stored: StoredEvent) -> str:
     """The entry's `recorded_at` as it is written there. Raises UnreadableEvent."""
     recorded_at: str = _opened_frame(stored)[0]["recorded_at"]
     return recorded_at
+
+
+def subjects_in(stored: StoredEvent) -> set[UUID]:
+    """Whose parts the entry names: the data keys that `decode` will ask for. Raises UnreadableEvent."""
+    entry, _ = _opened_frame(stored)
+    return {commitment.subject for commitment in _commitments(stored, entry)}
 
 
 @dataclass(frozen=True, slots=True)

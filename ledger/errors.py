@@ -25,10 +25,11 @@ LedgerError
 ├── AppendConflict                a unique constraint refused the append; carries constraint
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
 ├── Unavailable                   the database cannot be reached; whether a commit arrived is unknown
+├── StorageExhausted              the database has no space left; nothing was written
 └── Overloaded                    more orders are waiting than can be served soon
 
-AppendConflict, ConcurrencyFailure and Unavailable are persistence errors of the eventsourcing library as well; what
-else PostgreSQL refuses becomes the library's error of the same class (`translated`).
+AppendConflict, ConcurrencyFailure, Unavailable and StorageExhausted are persistence errors of the eventsourcing library
+as well; what else PostgreSQL refuses becomes the library's error of the same class (`translated`).
 """
 
 from __future__ import annotations
@@ -177,6 +178,10 @@ class Unavailable(LedgerError, persistence.OperationalError):
     """The database cannot be reached, or the connection was lost: whether a commit arrived is unknown."""
 
 
+class StorageExhausted(LedgerError, persistence.OperationalError):
+    """The database has no space left: nothing was written, and nothing can be until there is some."""
+
+
 class Overloaded(LedgerError):
     """More orders are waiting than can be served soon; nothing was written."""
 
@@ -198,6 +203,11 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, psycopg.Error) and _is_lost(error))
 
 
+def is_exhausted(error: BaseException) -> bool:
+    """Whether the database had no space left, in our words or in psycopg's."""
+    return isinstance(error, StorageExhausted | psycopg.errors.DiskFull)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn psycopg's errors into ours or the library's, by class, SQLSTATE and constraint name."""
@@ -214,6 +224,8 @@ def _translation(error: psycopg.Error) -> Exception:
         return ConcurrencyFailure(str(error))
     if _is_lost(error):
         return Unavailable(str(error))
+    if is_exhausted(error):
+        return StorageExhausted(str(error))
     for theirs, ours in _SAME_CLASS:
         if isinstance(error, theirs):
             return ours(str(error))

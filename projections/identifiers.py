@@ -7,6 +7,8 @@ claim one identifier at once, the later transaction breaks `identifier_pkey` and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -19,11 +21,12 @@ from ledger.statements import FileChange, Statement
 _QUERIES: Final = load("projections", "identifiers.sql")
 
 
-class _Claim(NamedTuple):
-    """One row. Rows are sorted by the key, which comes first, so that two writers lock in the same order."""
+class _Step(NamedTuple):
+    """One row taken or given up. Steps sort by the key; a release comes before the claim of what it sets free."""
 
     scheme: str
     value: str
+    taken: bool
     customer_id: UUID
     version: int
 
@@ -38,33 +41,37 @@ class IdentifierView:
         return Statement(_QUERIES["holders"], {"schemes": schemes, "values": values})
 
     def statements(self, changes: Sequence[FileChange]) -> list[Statement]:
-        """Releases first: what one customer of the batch gives up, another one may take."""
-        released, taken = [], []
+        """In the order of the keys, releases and claims alike; with all releases first two writers could deadlock.
+
+        A writer waits only where it claims, and whoever it waits for has still to wait, if at all, for a greater key.
+        """
+        steps: list[_Step] = []
         for change in changes:
             before = change.before_claims
             if before is None:
                 continue
             after = change.after.claims()
-            released += [_claim(change.after, scheme, value) for scheme, value in before - after]
-            taken += [_claim(change.after, scheme, value) for scheme, value in after - before]
-        named = (("release", sorted(released)), ("claim", sorted(taken)))
-        return [_statement(name, claims) for name, claims in named if claims]
+            steps += [_step(change.after, *claim, taken=False) for claim in before - after]
+            steps += [_step(change.after, *claim, taken=True) for claim in after - before]
+        return [_statement(list(run), taken=taken) for taken, run in groupby(sorted(steps), attrgetter("taken"))]
 
 
-def _statement(name: str, claims: list[_Claim]) -> Statement:
+def _statement(steps: list[_Step], *, taken: bool) -> Statement:
     columns = {
-        "schemes": [claim.scheme for claim in claims],
-        "values": [claim.value for claim in claims],
-        "customer_ids": [claim.customer_id for claim in claims],
-        "versions": [claim.version for claim in claims],
+        "schemes": [step.scheme for step in steps],
+        "values": [step.value for step in steps],
+        "customer_ids": [step.customer_id for step in steps],
     }
-    if name == "release":
-        del columns["versions"]
-    return Statement(_QUERIES[name], columns)
+    if not taken:
+        return Statement(_QUERIES["release"], columns)
+    return Statement(_QUERIES["claim"], {**columns, "versions": [step.version for step in steps]})
 
 
-def _claim(file: CustomerFile, scheme: str, value: str) -> _Claim:
-    """The row, with the version of the event that last recorded the identifier; 0 if none counts any more."""
+def _step(file: CustomerFile, scheme: str, value: str, *, taken: bool) -> _Step:
+    return _Step(scheme, value, taken, file.customer_id, recording_version(file, scheme, value))
+
+
+def recording_version(file: CustomerFile, scheme: str, value: str) -> int:
+    """The version of the event that last recorded an identifier; 0 if none counts any more."""
     segments = file.slots.get(pointer("identifiers", scheme, value), ())
-    recorded = (segment.fact.version for segment in segments if segment.fact.value is not ABSENT)
-    return _Claim(scheme, value, file.customer_id, max(recorded, default=0))
+    return max((segment.fact.version for segment in segments if segment.fact.value is not ABSENT), default=0)

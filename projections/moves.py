@@ -109,11 +109,15 @@ class Moves:
 
     def take(self, entry: Positioned) -> None:
         """Move the slots as the event does."""
-        history = self.histories.get(entry.event.envelope.customer_id)
+        envelope = entry.event.envelope
+        history = self.histories.get(envelope.customer_id)
         if history is None:
             self._add_facts(entry)
-        else:
+        elif envelope.corrects or envelope.retracts:
             self._take_over(entry, history)
+        else:
+            history.apply(entry.event)  # for the corrections to come; what it adds itself needs no other timeline
+            self._add_facts(entry)
 
     def _add_facts(self, entry: Positioned) -> None:
         for fact in entry.facts:

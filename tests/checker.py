@@ -1,7 +1,9 @@
 """The one checker: everything that must hold of the database, whatever happened before.
 
-`check_stored` looks at what a write leaves at once: evidence, current profiles, identifiers, idempotency keys.
-`check` also lets the log and the read models come to rest and holds them against the evidence and the oracle.
+It stands on the product's own verification (projections/verify.py), which must find nothing, and on what the product is
+not trusted with: the naive oracle (tests/oracle.py) says what profiles, rectangles and changes must show, and the log
+is computed once more. `check_stored` looks at what a write leaves at once: evidence, current profiles, identifiers,
+idempotency keys. `check` also lets the log and the read models come to rest and looks at all of it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,8 +29,11 @@ from domain.fold import History
 from ledger import codec
 from ledger.frame import framed
 from ledger.kek import FileKek
+from ledger.verify import SnapshotKeys, one_moment
+from projections.comparison import FOLLOWED, INLINE, hold_tables
 from projections.events import body_of
-from projections.profile import ProfileView
+from projections.profile import decode
+from projections.verify import verify
 from tests import oracle
 
 PATIENCE_SECONDS = 60.0
@@ -43,35 +48,46 @@ def check(conninfo: str, kek: FileKek) -> None:
     """Wait until all is sealed and projected, then verify everything."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         _wait_for_rest(connection)
-    files = check_stored(conninfo, kek)
-    with psycopg.connect(conninfo) as connection:
-        streams = _streams(connection, kek)
-        positions = _check_log(connection, streams)
-        _check_events(connection, streams, positions)
-        _check_changes(connection, streams)
-        _check_profiles_by_oracle(streams, files)
-        _check_rectangles(connection, streams, positions)
+    with one_moment(conninfo) as connection:
+        hold_tables(connection)
+        check_at_rest(connection, kek)
 
 
 def check_stored(conninfo: str, kek: FileKek) -> dict[UUID, CustomerFile]:
     """What must hold at any moment of the rows that writes leave; the files folded from their streams."""
-    with psycopg.connect(conninfo) as connection:
-        streams = _streams(connection, kek)
-        _check_in_line_once(connection, streams)
-        _check_remembered(connection, streams)
-        files = {customer_id: CustomerFile.folded(customer_id, events) for customer_id, events in streams.items()}
-        _check_profiles(connection, files)
-        held = connection.execute("SELECT scheme, value, customer_id FROM read.identifier").fetchall()
-    claimed = [(*claim, customer_id) for customer_id, file in files.items() for claim in file.claims()]
-    assert sorted(held) == sorted(claimed)
-    return files
+    with one_moment(conninfo) as connection:
+        assert_verified(connection, kek, INLINE)
+        return _check_stored(connection, _streams(connection, kek))
+
+
+def check_at_rest(connection: Connection, kek: FileKek) -> None:
+    """Everything, as the transaction of `connection` sees it, when nothing is on its way any more."""
+    assert_verified(connection, kek, (*FOLLOWED, *INLINE))
+    check_independently(connection, kek)
+
+
+def check_independently(connection: Connection, kek: FileKek) -> None:
+    """What the product is not trusted with."""
+    streams = _streams(connection, kek)
+    positions = _check_log(connection, streams)
+    _check_stored(connection, streams)
+    _check_profiles(connection, streams)
+    _check_events(connection, streams, positions)
+    _check_changes(connection, streams, positions)
+    _check_rectangles(connection, streams, positions)
+
+
+def assert_verified(connection: Connection, kek: FileKek, read_models: Collection[str]) -> None:
+    """The product itself finds nothing wrong."""
+    findings = list(verify(connection, SnapshotKeys(connection, kek), read_models=read_models))
+    assert not findings, "\n".join(f"{finding.check}: {finding.place} {finding.detail}" for finding in findings)
 
 
 # --- what writes leave ----------------------------------------------------------------------------------------------
 
 
 def _streams(connection: Connection, kek: FileKek) -> Streams:
-    """Every stream, decrypted (which compares rows with entries): contiguous from 1, and never going back in time."""
+    """Every stream, decrypted."""
     wrapped = connection.execute("SELECT subject, kek, wrapped FROM keys.subject_key WHERE state = 'active'")
     data_keys = {subject: kek.unwrap(subject, name, key) for subject, name, key in wrapped}
     parts: dict[tuple[UUID, int], list[tuple[int, bytes]]] = defaultdict(list)
@@ -82,11 +98,20 @@ def _streams(connection: Connection, kek: FileKek) -> Streams:
         stored = StoredEvent(stream, version, name, framed(entry, parts.pop((stream, version))))
         streams[stream].append(codec.decode(stored, data_keys))
     assert not parts, "a part without its event"
-    for events in streams.values():
-        assert [event.envelope.version for event in events] == list(range(1, len(events) + 1))
-        times = [event.envelope.recorded_at for event in events]
-        assert times == sorted(times)
     return dict(streams)
+
+
+def _check_stored(connection: Connection, streams: Streams) -> dict[UUID, CustomerFile]:
+    """What the streams say is in line, remembered and held; the files that they fold to."""
+    _check_in_line_once(connection, streams)
+    _check_remembered(connection, streams)
+    files = {customer_id: CustomerFile.folded(customer_id, events) for customer_id, events in streams.items()}
+    held = connection.execute("SELECT scheme, value, customer_id FROM read.identifier").fetchall()
+    claimed = [(*claim, customer_id) for customer_id, file in files.items() for claim in file.claims()]
+    assert sorted(held) == sorted(claimed)
+    for file in files.values():
+        file.history = None
+    return files
 
 
 def _check_in_line_once(connection: Connection, streams: Streams) -> None:
@@ -101,29 +126,31 @@ def _check_in_line_once(connection: Connection, streams: Streams) -> None:
 
 def _check_remembered(connection: Connection, streams: Streams) -> None:
     """Each idempotency key points at exactly the events recorded under it."""
-    remembered = connection.execute("SELECT key, stream, first_version, last_version FROM ledger.idempotency")
     recorded: dict[str, list[tuple[UUID, int]]] = defaultdict(list)
     for stream, events in streams.items():
         for event in events:
             if event.envelope.idempotency_key is not None:
                 recorded[event.envelope.idempotency_key].append((stream, event.envelope.version))
-    assert recorded == {
-        key: [(stream, version) for version in range(first, last + 1)] for key, stream, first, last in remembered
-    }
+    spans = {key: (*places[0], places[-1][1]) for key, places in recorded.items()}
+    for key, (stream, first, last) in spans.items():
+        assert recorded[key] == [(stream, version) for version in range(first, last + 1)]
+    remembered = connection.execute("SELECT key, stream, first_version, last_version FROM ledger.idempotency")
+    assert {key: tuple(span) for key, *span in remembered} == spans
 
 
-def _check_profiles(connection: Connection, files: dict[UUID, CustomerFile]) -> None:
-    """Each row is what the whole stream folds to."""
+def _check_profiles(connection: Connection, streams: Streams) -> None:
+    """Each row shows what the oracle says, as of the row's own instant and at every boundary ahead."""
     rows = connection.execute(
-        "SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state, next_boundary"
-        " FROM read.profile"
+        "SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state FROM read.profile"
     ).fetchall()
-    assert {row[0] for row in rows} == files.keys()
+    assert {row[0] for row in rows} == streams.keys()
     for row in rows:
-        file = files[row[0]]
-        file.history = None
-        assert ProfileView().decode(row[:7]) == file
-        assert row[7] == file.next_boundary()
+        file, events = decode(row[0], row[1:]), streams[row[0]]
+        assert file is not None
+        assert (file.version, file.as_of) == (len(events), events[-1].envelope.recorded_at)
+        for instant in [file.as_of, *(segment.start for segment in file.pending(file.as_of))]:
+            shown = {slot: fact.value for slot, fact in file.visible(instant).items()}
+            assert same_json(shown, oracle.state(events, instant)), row[0]
 
 
 # --- what follows the writes ----------------------------------------------------------------------------------------
@@ -173,24 +200,40 @@ def _check_events(connection: Connection, streams: Streams, positions: dict[tupl
         assert same_json(orjson.loads(body), orjson.loads(expected))
 
 
-def _check_changes(connection: Connection, streams: Streams) -> None:
-    """One row per event and slot that it speaks of, or takes back."""
-    rows = connection.execute("SELECT customer_id, version, slot FROM read.changes").fetchall()
+def _check_changes(connection: Connection, streams: Streams, positions: dict[tuple[UUID, int], int]) -> None:
+    """One row per event and slot that it speaks of, or takes back; some of them say what the oracle says."""
+    rows = connection.execute(
+        "SELECT customer_id, version, slot, position, old::text, old_version, new::text FROM read.changes"
+    ).fetchall()
     expected = set()
     for customer_id, events in streams.items():
         history = History()
         expected |= {(customer_id, event.envelope.version, slot) for event in events for slot in history.apply(event)}
-    assert set(rows) == expected
+    assert {row[:3] for row in rows} == expected
     assert len(rows) == len(expected)
+    assert all(position == positions[customer_id, version] for customer_id, version, _, position, *_ in rows)
+    of_customer: dict[UUID, list[tuple[Any, ...]]] = defaultdict(list)
+    for customer_id, *row in rows:
+        of_customer[customer_id].append(tuple(row))
+    chance = random.Random(0)  # noqa: S311 - no secret
+    for customer_id, moved in of_customer.items():
+        for version, slot, _, *said in chance.sample(moved, min(len(moved), _POINTS)):
+            _check_change(streams[customer_id][:version], slot, *said)
 
 
-def _check_profiles_by_oracle(streams: Streams, files: dict[UUID, CustomerFile]) -> None:
-    """The current profile shows what the oracle says, now and at every boundary ahead."""
-    for customer_id, events in streams.items():
-        file = files[customer_id]
-        for instant in [file.as_of, *(segment.start for segment in file.pending(file.as_of))]:
-            shown = {slot: fact.value for slot, fact in file.visible(instant).items()}
-            assert same_json(shown, oracle.state(events, instant)), customer_id
+def _check_change(
+    known: Sequence[RecordedEvent], slot: str, old: str | None, old_version: int, new: str | None
+) -> None:
+    """What the slot held at the event's own effective time, without and with it; corrections have another instant."""
+    event = known[-1].envelope
+    if event.corrects or event.retracts or event.effective_from is None:
+        return
+    before = oracle.holders(known[:-1], event.effective_from).get(slot)
+    after = oracle.holders(known, event.effective_from)[slot]
+    assert old_version == (before.envelope.version if before else None)
+    for said, holder in ((old, before), (new, after)):
+        value = oracle.event_value(holder, slot) if holder else ABSENT
+        assert same_json(ABSENT if said is None else orjson.loads(said), value)
 
 
 @dataclass(frozen=True)

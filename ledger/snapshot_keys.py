@@ -1,0 +1,77 @@
+"""Data keys as one transaction sees them, for verifying: a key that does not open is something to tell, no failure.
+
+The service's own store of keys is keys.py; this one never makes a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import Connection
+
+from db.queries import load
+from ledger.errors import KekUnknown, KeyEncryptionError
+from ledger.kek import KeyEncryptionKey
+
+_KEYS: Final = load(Path(__file__).parent, "keys.sql")
+_VERIFY: Final = load(Path(__file__).parent, "verify.sql")
+_HELD_AT_MOST: Final = 20_000
+
+
+class SnapshotKeys:
+    """Data keys by subject, read through `connection` in the caller's transaction. KeyError: none that opens."""
+
+    def __init__(self, connection: Connection[Any], kek: KeyEncryptionKey) -> None:
+        self._connection = connection
+        self._kek = kek
+        self._held: dict[UUID, bytes | str] = {}
+
+    def require_kek(self) -> None:
+        """Raise KeyEncryptionError when the key at hand opens none of the data keys, so that it is the wrong one."""
+        refusal: KeyEncryptionError | None = None
+        for subject, wrapped, kek in self._connection.execute(_VERIFY["some_keys"]).fetchall():
+            try:
+                self._kek.unwrap(subject, kek, wrapped)
+            except KeyEncryptionError as error:
+                refusal = refusal or error
+            else:
+                return
+        if refusal is not None:
+            raise refusal
+
+    def hold(self, subjects: Iterable[UUID]) -> dict[UUID, str]:
+        """Read these subjects' keys ahead, in one query; of those that have none that opens, say why."""
+        wanted = set(subjects)
+        if missing := wanted - self._held.keys():
+            if len(self._held) + len(missing) > _HELD_AT_MOST:
+                self._held.clear()
+                missing = wanted
+            self._held |= self._read(missing)
+        return {subject: held for subject in wanted if isinstance(held := self._held[subject], str)}
+
+    def __getitem__(self, subject: UUID) -> bytes:
+        if subject not in self._held:
+            self.hold((subject,))
+        held = self._held[subject]
+        if isinstance(held, str):
+            raise KeyError(subject)
+        return held
+
+    def _read(self, subjects: set[UUID]) -> dict[UUID, bytes | str]:
+        found: dict[UUID, bytes | str] = dict.fromkeys(subjects, "has no data key")
+        rows = self._connection.execute(_KEYS["load_keys"], {"subjects": sorted(subjects)}).fetchall()
+        for subject, wrapped, kek, state in rows:
+            found[subject] = "has no data key any more" if state == "destroyed" else self._opened(subject, kek, wrapped)
+        return found
+
+    def _opened(self, subject: UUID, kek: str, wrapped: bytes) -> bytes | str:
+        """The data key, or why it does not open."""
+        try:
+            return self._kek.unwrap(subject, kek, wrapped)
+        except KekUnknown:
+            return "has a data key that another key encryption key wrapped"
+        except KeyEncryptionError:
+            return "has a data key that does not open"

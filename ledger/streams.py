@@ -1,0 +1,58 @@
+"""Whole streams, one after another, as they are stored: what verifying and rebuilding start from.
+
+Nothing is decoded here, so that bytes that lead back to no event can still be reported by whoever tries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+
+from db.queries import load
+from ledger.frame import framed
+
+_QUERIES: Final = load("ledger", "streams.sql")
+_NUMBERS: Final = count(1)
+
+
+class StoredStream(NamedTuple):
+    """A customer's events in the order of their versions, and the position of each; None: not sealed yet."""
+
+    customer_id: UUID
+    events: list[StoredEvent]
+    positions: list[int | None]
+
+
+def read_streams(
+    connection: Connection[Any], *, customer_ids: Sequence[UUID] | None = None, batch: int = 2000
+) -> Iterator[StoredStream]:
+    """Every stream, or those of some customers, in the order of their ids; a customer without events has none.
+
+    Reads in the caller's transaction, which is REPEATABLE READ when all of it must be of one moment, `batch` rows at
+    a time: no more than that and the stream at hand are held. Parts that were erased are missing from their events.
+    """
+    with connection.cursor(f"streams_{next(_NUMBERS)}", binary=True) as cursor:
+        cursor.itersize = batch
+        if customer_ids is None:
+            cursor.execute(_QUERIES["every_stream"])
+        else:
+            cursor.execute(_QUERIES["some_streams"], {"streams": list(customer_ids)})
+        for customer_id, rows in groupby(cursor, key=itemgetter(0)):
+            yield _stream(customer_id, rows)
+
+
+def _stream(customer_id: UUID, rows: Iterable[tuple[Any, ...]]) -> StoredStream:
+    stream = StoredStream(customer_id, [], [])
+    for version, rows_of_event in groupby(rows, key=itemgetter(1)):
+        first, *others = rows_of_event
+        _, _, stored_name, entry, position, part, _ = first
+        parts = [] if part is None else [(row[5], row[6]) for row in (first, *others)]
+        stream.events.append(StoredEvent(customer_id, version, stored_name, framed(entry, parts)))
+        stream.positions.append(position)
+    return stream

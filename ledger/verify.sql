@@ -1,0 +1,45 @@
+-- What verifying reads, besides whole streams. Times that Python cannot hold come as null: no event was recorded then.
+
+-- name: waiting
+-- What stands in line for the sealer, stream by stream in the order of the queue.
+SELECT stream, version,
+       CASE WHEN recorded_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN recorded_at END
+FROM ledger.unsealed
+ORDER BY stream, id;
+
+-- name: remembered
+-- The requests that took effect under an idempotency key, stream by stream.
+SELECT stream, first_version, last_version, key, actor, octet_length(request_mac), status, profile_version
+FROM ledger.idempotency
+ORDER BY stream, first_version, key;
+
+-- name: stray_parts
+-- Encrypted parts whose event is not there.
+SELECT payload.stream, payload.version, payload.part
+FROM ledger.payload
+LEFT JOIN ledger.event USING (stream, version)
+WHERE event.stream IS NULL
+ORDER BY payload.stream, payload.version, payload.part;
+
+-- name: log
+-- The log in its order, with the entries that it hashes.
+SELECT log.idx, log.stream, log.version, log.hash,
+       CASE WHEN log.known_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN log.known_at END,
+       event.type, event.entry
+FROM ledger.log
+LEFT JOIN ledger.event USING (stream, version)
+ORDER BY log.idx;
+
+-- name: checkpoints
+-- The sizes of the log over time.
+SELECT size, CASE WHEN made_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN made_at END
+FROM ledger.checkpoint
+ORDER BY made_at;
+
+-- name: extent
+-- How much there is to verify: streams, events, and the log up to its end.
+SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log) FROM ledger.event;
+
+-- name: some_keys
+-- A few wrapped data keys, to tell a wrong key encryption key from a damaged data key.
+SELECT subject, wrapped, kek FROM keys.subject_key WHERE state <> 'destroyed' ORDER BY subject LIMIT 20;

@@ -1,0 +1,50 @@
+-- Read models as they stand, customer by customer, for holding them against the evidence.
+-- What is text here is text in expected.py.
+
+-- name: hold
+-- Called before anything else is read: no rebuild puts other tables in the place of these while the transaction lasts.
+LOCK TABLE read.facts, read.events, read.changes IN ACCESS SHARE MODE;
+
+-- name: speak_plainly
+-- Have times written the one way that the expected ones are.
+SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', true);
+
+-- name: positions
+-- How far the projections are.
+SELECT projection, position FROM read.tracking;
+
+-- name: facts
+-- The rectangles.
+SELECT customer_id::text, slot, value::text, absent::text, valid::text, positions::text, fact_from::text, rank::text,
+       version::text
+FROM read.facts
+ORDER BY customer_id;
+
+-- name: events
+-- The decrypted events.
+SELECT customer_id::text, version::text, position::text, event_id::text, type, is_decision::text, actor,
+       recorded_at::text, effective_from::text, effective_to::text, body::text
+FROM read.events
+ORDER BY customer_id;
+
+-- name: changes
+-- The audit trail.
+SELECT customer_id::text, version::text, slot, position::text, old::text, new::text, old_absent::text,
+       new_absent::text, kind, old_version::text
+FROM read.changes
+ORDER BY customer_id;
+
+-- name: profile
+-- The current profiles, of all customers or of some.
+SELECT customer_id, version::text, profile_version::text, boundaries::text, as_of::text, next_boundary::text,
+       fold_version::text, state
+FROM read.profile
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
+ORDER BY customer_id;
+
+-- name: identifier
+-- Who holds which identifiers, of all customers or of some.
+SELECT customer_id, scheme, value, version
+FROM read.identifier
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
+ORDER BY customer_id;

@@ -1,0 +1,166 @@
+"""What the read models that follow the log must hold of one customer, computed from the whole stream.
+
+Owns the rows' columns as text: as PostgreSQL writes them (a column cast to text, times in UTC) and COPY takes them, so
+that a row can be compared and stored without being taken apart. JSON alone is written our own way, with sorted keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from domain.facts import ABSENT, Fact
+from domain.fold import History
+from projections.changes import kind_of
+from projections.events import body_of
+from projections.moves import Moves, Positioned
+
+Row = tuple[str | None, ...]
+"""One row's columns in the order of the table; None is NULL."""
+
+
+class Known(NamedTuple):
+    """A customer's events up to a position, and all that they did to its slots."""
+
+    entries: Sequence[Positioned]
+    moves: Moves
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A table that follows the log; `name` is also its projection's.
+
+    `identities` tell a row from its customer's others, the strictest first: one that stands wrongly where another
+    should be has one of them in common with it. `label` is what people are told of a row.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    json_columns: tuple[int, ...]
+    rows_of: Callable[[Known], Iterator[Row]]
+    identities: tuple[Callable[[Row], object], ...]
+    label: Callable[[Row], str]
+
+
+def expected_rows(entries: Sequence[Positioned], positions: Mapping[Followed, int]) -> dict[Followed, list[Row]]:
+    """The rows that tables must hold of a customer, each at its position; `entries` are sealed, in order."""
+    known = {position: _known(entries, position) for position in set(positions.values())}
+    return {table: list(table.rows_of(known[position])) for table, position in positions.items()}
+
+
+def json_text(value: Any) -> str:
+    """The one way in which JSON is written here: two texts that differ may still be equal (see same_json)."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _known(entries: Sequence[Positioned], position: int) -> Known:
+    taken = [entry for entry in entries if entry.position <= position]
+    envelopes = [entry.event.envelope for entry in taken]
+    takes_back = any(envelope.corrects or envelope.retracts for envelope in envelopes)
+    moves = Moves((), {envelopes[0].customer_id: History()} if takes_back else {})
+    for entry in taken:
+        moves.take(entry)
+    return Known(taken, moves)
+
+
+def _rectangles(known: Known) -> Iterator[Row]:
+    for rectangle in known.moves.rectangles:
+        segment, fact = rectangle.segment, rectangle.segment.fact
+        end = f'"{instant_text(segment.end)}"' if segment.end else ""
+        yield (
+            str(rectangle.customer_id),
+            fact.slot,
+            _value(fact) or "null",
+            _boolean(fact.value is ABSENT),
+            f'["{instant_text(segment.start)}",{end})',
+            f"[{rectangle.opened},{rectangle.closed or ''})",
+            instant_text(fact.effective_from),
+            str(fact.rank),
+            str(fact.version),
+        )
+
+
+def _events(known: Known) -> Iterator[Row]:
+    for entry in known.entries:
+        envelope, payload = entry.event.envelope, entry.event.payload
+        yield (
+            str(envelope.customer_id),
+            str(envelope.version),
+            str(entry.position),
+            str(envelope.event_id),
+            payload.type,
+            _boolean(payload.decision),
+            envelope.actor.id,
+            instant_text(envelope.recorded_at),
+            instant_text(envelope.effective_from) if envelope.effective_from else None,
+            instant_text(envelope.effective_to) if envelope.effective_to else None,
+            body_of(entry.position, entry.event).decode(),
+        )
+
+
+def _changes(known: Known) -> Iterator[Row]:
+    for move in known.moves.moves:
+        envelope, before, after = move.event.envelope, move.before, move.after
+        yield (
+            str(envelope.customer_id),
+            str(envelope.version),
+            move.slot,
+            str(move.position),
+            _value(before),
+            _value(after),
+            _boolean(before is not None and before.value is ABSENT),
+            _boolean(after is not None and after.value is ABSENT),
+            kind_of(move),
+            str(before.version) if before else None,
+        )
+
+
+def _value(fact: Fact | None) -> str | None:
+    return None if fact is None or fact.value is ABSENT else json_text(fact.value)
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def instant_text(instant: datetime) -> str:
+    """As PostgreSQL writes it in UTC: no zeros at the end of a second's fraction, and no fraction of zero."""
+    text = instant.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
+    return (text.rstrip("0") if instant.microsecond else text) + "+00"
+
+
+def _beginning(bounds: str | None) -> str:
+    return str(bounds).partition(",")[0]
+
+
+FACTS: Final = Followed(
+    "facts",
+    ("customer_id", "slot", "value", "absent", "valid", "positions", "fact_from", "rank", "version"),
+    (2,),
+    _rectangles,
+    # One rectangle of a slot begins at a point of both times. Where only that is wrong, it is an event's own.
+    (lambda row: (row[1], _beginning(row[4]), _beginning(row[5])), lambda row: (row[1], row[8])),
+    lambda row: str(row[1]),
+)
+EVENTS: Final = Followed(
+    "events",
+    ("customer_id", "version", "position", "event_id", "type", "is_decision", "actor", "recorded_at",
+     "effective_from", "effective_to", "body"),
+    (10,),
+    _events,
+    (lambda row: row[1],),
+    lambda row: str(row[1]),
+)  # fmt: skip
+CHANGES: Final = Followed(
+    "changes",
+    ("customer_id", "version", "slot", "position", "old", "new", "old_absent", "new_absent", "kind", "old_version"),
+    (4, 5),
+    _changes,
+    (lambda row: row[1:3],),
+    lambda row: f"{row[1]} {row[2]}",
+)
+EVERY_FOLLOWED: Final = (FACTS, EVENTS, CHANGES)
