@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -18,9 +19,26 @@ JSON: Final = "application/json"
 PRIVATE: Final = {"Cache-Control": "private, no-cache"}
 """Answers with customer content are kept by no shared cache and revalidated by every other: erasure reaches them."""
 
+NO_HEADERS: Final[Mapping[str, str]] = {}
+_PRIVATE_JSON: Final = (
+    *((name.lower().encode(), value.encode()) for name, value in PRIVATE.items()),
+    (b"content-type", JSON.encode()),
+)
 
-def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(to_json(content), status, {**PRIVATE, **(headers or {})}, JSON)
+
+class Json(Response):
+    """Content for one client, with its headers put down as they are sent: the base class builds them anew each time."""
+
+    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = [*_PRIVATE_JSON, *own, (b"content-length", b"%d" % len(body))]
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+    return Json(to_json(content), status, headers)
 
 
 def written(request: Request, receipt: Receipt) -> Response:

@@ -13,7 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
+from api.connections import READERS, WRITERS
 from api.dependencies import Service
+from api.interruption import ToldWhenInterrupted
+from api.probe import Probe
+from api.room import BodyRooms
 from api.routes import commands, health, history, lists, profiles
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
@@ -22,6 +26,7 @@ from ledger.kek import FileKek
 from ledger.keys import KeyStore
 from ledger.records import Records
 from ledger.writer import Writer
+from projections.catch_up import CatchUp
 from projections.identifiers import IdentifierView
 from projections.profile import ProfileView
 from settings import Settings
@@ -38,23 +43,39 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         conninfo = settings.conninfo or ""
-        writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=4, autocommit=True)
-        readers = async_pool(conninfo, "dossier_reader", min_size=2, max_size=8, autocommit=True)
+        writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=WRITERS, autocommit=True)
+        readers = async_pool(
+            conninfo,
+            "dossier_reader",
+            min_size=2,
+            max_size=READERS,
+            max_waiting=settings.reads_waiting,
+            autocommit=True,
+        )
         writers.open(wait=False)
         await readers.open(wait=False)
         keys = KeyStore(writers, FileKek.from_file(settings.kek_file))
         records = Records(
             Ledger(writers, keys), writers, keys, files=ProfileView(), holders=IdentifierView(), new_id=uuid7
         )
-        writer = Writer(records)
+        writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
         writer.start()
+        app.state.probe = Probe(conninfo)
         app.state.service = Service(
-            writer, readers, _verifier(settings), uuid7, records.read_history, wait_seconds=settings.read_wait_seconds
+            writer,
+            readers,
+            _verifier(settings),
+            uuid7,
+            records.read_history,
+            BodyRooms(settings.body_bytes),
+            CatchUp(readers),
+            wait_seconds=settings.read_wait_seconds,
         )
         try:
             yield
         finally:
             writer.stop()
+            await app.state.probe.close()
             await readers.close()
             writers.close()
 
@@ -68,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(HeadAsGet)
+    app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
     for routes in (commands, lists, profiles, history, health):
         # Not include_router: an included router matches every request twice, and has nothing to add here.

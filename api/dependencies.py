@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from api.bodies import LONGEST_BODY_BYTES
 from api.errors import Problem
 from api.parameters import flag, require_known_parameters
+from api.room import SHORT_BODY_BYTES, BodyRooms
 from api.tokens import TokenVerifier, unauthorized
 from domain.decisions import Change, NewId, Order
 from domain.decisions.record import IMPORTER
@@ -29,6 +30,7 @@ from domain.events import Actor
 from domain.file import CustomerFile
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.writer import Writer
+from projections.catch_up import CatchUp
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})(?:\.[0-9A-Za-z.]*)?"')
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -44,6 +46,8 @@ class Service:
     new_id: NewId
     fold: Callable[[UUID], CustomerFile]
     """Folds a customer's whole stream, blocking; for the rare profile row of another fold version."""
+    rooms: BodyRooms
+    catch_up: CatchUp
     wait_seconds: float
     """How long a read waits for a connection, and for its read model, before it answers 503."""
 
@@ -66,14 +70,14 @@ def actor_of(request: Request) -> Actor:
     return actor
 
 
-async def admitted(request: Request) -> None:
+def admitted(request: Request) -> None:
     """Let in whoever has a valid token and asks for what there is. Raises Problem 401 or 422."""
     actor_of(request)
     require_known_parameters(request)
 
 
 def reading(request: Request) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-    """A connection to read through. Raises PoolTimeout when there is none in time."""
+    """A connection to read through. Raises TooManyRequests at once, PoolTimeout when there is none in time."""
     service = service_of(request)
     return service.readers.connection(timeout=service.wait_seconds)
 
@@ -86,18 +90,52 @@ def prefers_minimal(request: Request) -> bool:
     return "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
 
 
-async def body_of(request: Request) -> bytes:
-    """The whole body, at most LONGEST_BODY_BYTES. Raises Problem 413 without reading on."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LONGEST_BODY_BYTES:
-            raise Problem(
-                "body-too-large", 413, "The body is too large", f"at most {LONGEST_BODY_BYTES} bytes are taken"
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[bytes]:
+    """The whole body, at most LONGEST_BODY_BYTES; its room is taken until the context ends.
+
+    Raises Problem 413, 415 or 503 and Overloaded without reading on, ClientDisconnect when it never comes.
+    """
+    service = service_of(request)
+    rooms, room = service.rooms, _expected_size(request)
+    service.writer.require_room()
+    with ExitStack() as taken:
+        taken.enter_context(rooms.taken(room))
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > LONGEST_BODY_BYTES:
+                raise _too_large()
+            if size > room:
+                taken.close()
+                room = LONGEST_BODY_BYTES
+                taken.enter_context(rooms.taken(room))
+            chunks.append(chunk)
+        yield b"".join(chunks)
+
+
+def _expected_size(request: Request) -> int:
+    """The size that the head states, else that of a body that is not long. Raises Problem 413 or 415."""
+    encodings = request.headers.getlist("content-encoding")
+    if any(encoding.strip().lower() != "identity" for encoding in encodings):
+        raise Problem(
+            "content-encoding-unsupported",
+            415,
+            "Compressed bodies are not taken",
+            "send the body as it is",
+            FieldError("Content-Encoding", "leave it out"),
+        )
+    stated = request.headers.get("content-length")
+    if stated is None:
+        return SHORT_BODY_BYTES if "transfer-encoding" in request.headers else 0
+    if int(stated) > LONGEST_BODY_BYTES:  # the server has made sure that it is a number
+        raise _too_large()
+    return int(stated)
+
+
+def _too_large() -> Problem:
+    return Problem("body-too-large", 413, "The body is too large", f"at most {LONGEST_BODY_BYTES} bytes are taken")
 
 
 def submission_of(

@@ -16,9 +16,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from psycopg import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolTimeout, TooManyRequests
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from api.encoding import to_json
@@ -60,7 +61,9 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     ledger.EntryTooLong: ("event-too-long", 422, "The event is too long"),
     ledger.ContentNotStorable: ("invalid-body", 422, "A value cannot be stored exactly"),
     ledger.Unavailable: ("database-unavailable", 503, "The database does not answer"),
+    ledger.StorageExhausted: ("storage-exhausted", 503, "The database has no space left"),
     ledger.Overloaded: ("overloaded", 503, "Too many orders are waiting"),
+    TooManyRequests: ("overloaded", 503, "Too many reads are waiting"),
     projections.PositionNotSealed: ("position-unknown", 404, "That position is not sealed"),
     projections.ReadModelsBehind: ("not-caught-up", 503, "The read model has not got there yet"),
     projections.EventUnknown: ("event-unknown", 404, "The file has no such version"),
@@ -97,24 +100,44 @@ def invalid_body(errors: Iterable[ErrorDetails]) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error as a problem."""
+    """Make the application answer every error as a problem.
+
+    The handlers are async although they wait for nothing: others are called in threads, of which there are few, and
+    there the errors of a crowd, with all that they hold, would wait for their turns.
+    """
     for error_class in TABLE:
         app.add_exception_handler(error_class, _known)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
+async def response_to(request: Request, error: Exception) -> Response:
+    """The answer to an error that a handler raised, as the application would give it."""
+    answer_to = request.app.exception_handlers[_kind_of(request, error)]
+    response: Response = await answer_to(request, error)
+    return response
+
+
+def is_expected(request: Request, error: Exception) -> bool:
+    """Whether the error is an answer; otherwise it is a fault of ours, which somebody has to hear of."""
+    return _kind_of(request, error) is not Exception
+
+
+def _kind_of(request: Request, error: Exception) -> type[Exception]:
+    return next(kind for kind in type(error).__mro__ if kind in request.app.exception_handlers)
+
+
+def content_of(slug: str, status: int, title: str, detail: str, **members: Any) -> dict[str, Any]:
+    """The members of a problem, without those that are empty."""
+    stated = {name: value for name, value in members.items() if value}
+    return {"type": f"urn:dossier:problem:{slug}", "title": title, "status": status, "detail": detail, **stated}
+
+
 def answer(request: Request, slug: str, status: int, title: str, detail: str, **members: Any) -> Response:
-    content = {
-        "type": f"urn:dossier:problem:{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-        **{name: value for name, value in members.items() if value},
-    }
+    content = content_of(slug, status, title, detail, instance=request.url.path, **members)
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -123,7 +146,7 @@ def answer(request: Request, slug: str, status: int, title: str, detail: str, **
     return Response(to_json(content), status, headers, MEDIA_TYPE)
 
 
-def _known(request: Request, error: Exception) -> Response:
+async def _known(request: Request, error: Exception) -> Response:
     slug, status, title = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
     fields = error.fields if isinstance(error, Refusal) else ()
     extra: dict[str, Any] = {"invariant": error.rule} if isinstance(error, Refusal) else {}
@@ -141,26 +164,31 @@ def _plain_detail(error: Exception, status: int) -> str:
     return "come back in a moment" if status == HTTPStatus.SERVICE_UNAVAILABLE else str(error)
 
 
-def _problem(request: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this class alone
     return answer(
         request, error.slug, error.status, error.title, error.detail, **error.extra, errors=_listed(error.fields)
     )
 
 
-def _parameters(request: Request, error: Exception) -> Response:
+async def _parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     fields = [FieldError(str(item["loc"][-1]), item["msg"]) for item in error.errors()]
     return answer(request, "invalid-parameter", 422, "A parameter is not valid", "see errors", errors=_listed(fields))
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
     response = answer(request, slug, error.status_code, str(error.detail), f"{request.method} {request.url.path}")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(_allowed(request))
     return response
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The client went away while it sent its body; nothing was recorded, and nobody will read this."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _allowed(request: Request) -> list[str]:
@@ -176,7 +204,7 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     # The server above us logs the traceback; ours is to say which request it was.
     _LOG.error("request failed", method=request.method, path=request.url.path, error=type(error).__name__)
     return answer(

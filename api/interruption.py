@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
@@ -32,5 +33,9 @@ class ToldWhenInterrupted:
         except asyncio.CancelledError:
             if is_begun:
                 raise
-            answer = errors.answer(Request(scope), "stopping", 503, "The service is stopping", _DETAIL)
-            await answer(scope, receive, send)
+            await answer(Request(scope))(scope, receive, send)
+
+
+def answer(request: Request) -> Response:
+    """What is said instead of the answer."""
+    return errors.answer(request, "stopping", 503, "The service is stopping", _DETAIL)

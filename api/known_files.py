@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Request
 from psycopg import AsyncConnection
 
-from api.dependencies import service_of
 from api.errors import Problem
 from api.moments import Moment, basis_of
 from domain.errors import CustomerUnknown, FieldError
@@ -32,7 +31,7 @@ async def known_file(
     found = await basis_of(connection, request, moment)
     state = await events.file_state_at(connection, customer_id, found.position)
     if state is None:
-        registered = await _registered(connection, request, customer_id)
+        registered = await _registered(connection, customer_id)
         # The read models may have been behind the registration: that is no reason to deny the customer.
         if moment.is_latest or registered.known_at <= found.known_at:
             found = await basis_of(connection, request, moment)
@@ -42,10 +41,10 @@ async def known_file(
     return KnownFile(found, state)
 
 
-async def _registered(connection: AsyncConnection[Any], request: Request, customer_id: UUID) -> Basis:
-    """The moment since when the customer is known, once the read models have passed it."""
+async def _registered(connection: AsyncConnection[Any], customer_id: UUID) -> Basis:
+    """The moment since when the customer is known. Raises ReadModelsBehind when they have not passed it."""
     try:
-        position = await basis.wait_for(connection, customer_id, 1, service_of(request).wait_seconds)
+        position = await basis.require_passed(connection, customer_id, 1)
     except EventUnknown as error:
         raise CustomerUnknown(f"there is no customer {customer_id}") from error
     return await basis.at_position(connection, position)

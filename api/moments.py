@@ -14,7 +14,6 @@ from uuid import UUID
 from fastapi import Request
 from psycopg import AsyncConnection
 
-from api.dependencies import service_of
 from api.encoding import time_text
 from api.parameters import instant, invalid_parameter, position
 from projections import basis
@@ -55,11 +54,11 @@ def moment_of(request: Request) -> Moment:
 
 
 async def basis_of(connection: AsyncConnection[Any], request: Request, moment: Moment) -> Basis:
-    """The position and instant that `moment` means, once the read models have passed it.
+    """The position and instant that `moment` means, which the read models have passed.
 
     Raises Problem 422 for the future, PositionNotSealed, ReadModelsBehind.
     """
-    await wait_for_token(connection, request)
+    await require_seen(connection, request)
     if moment.at_position is not None:
         found = await basis.at_position(connection, moment.at_position, moment.valid_at)
     elif moment.known_at is not None:
@@ -68,17 +67,17 @@ async def basis_of(connection: AsyncConnection[Any], request: Request, moment: M
         found = await basis.known_by(connection, moment.known_at, moment.valid_at)
     else:
         found = await basis.latest(connection, moment.valid_at)
-    await basis.wait_until(connection, found.position, service_of(request).wait_seconds)
+    await basis.require_reached(connection, found.position)
     return found
 
 
-async def wait_for_token(connection: AsyncConnection[Any], request: Request) -> None:
-    """With `?after=<token>`: wait until the read models have passed the event that the token names."""
+async def require_seen(connection: AsyncConnection[Any], request: Request) -> None:
+    """With `?after=<token>`: raise ReadModelsBehind unless they have passed the event that the token names."""
     token = request.query_params.get("after")
     if token is None:
         return
     customer_id, version = token_parts(token)
-    await basis.wait_for(connection, customer_id, version, service_of(request).wait_seconds)
+    await basis.require_passed(connection, customer_id, version)
 
 
 def token_parts(token: str) -> tuple[UUID, int]:

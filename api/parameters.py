@@ -71,6 +71,8 @@ def whole_number(name: str, text: str, most: int) -> int:
 
 def flag(request: Request, name: str) -> bool:
     """A switch that is off unless said otherwise. Raises Problem 422 for what is neither true nor false."""
+    if not request.scope["query_string"]:
+        return False
     text = request.query_params.get(name, "false")
     if text.lower() not in _FLAGS:
         raise invalid_parameter(name, "true or false")

@@ -333,12 +333,15 @@ class ProblemField(Answer):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `type` is urn:dossier:problem:<slug>; `invariant` the broken rule, where it has an id."""
+    """RFC 9457. `type` is urn:dossier:problem:<slug>; `invariant` the broken rule, where it has an id.
+
+    `instance` is the path; a request that was refused before it was read has none.
+    """
 
     type: str
     title: str
     status: int
     detail: str
-    instance: str
+    instance: str | None = None
     invariant: str | None = None
     errors: list[ProblemField] = []

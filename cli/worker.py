@@ -15,6 +15,7 @@ import sys
 import uvicorn
 
 from api.app import create_app
+from api.dispatch import Dispatch
 from api.protocol import Limits, bounded, cut_overdue
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.processes import allow_many_files, configure_logging, settle_memory
@@ -42,7 +43,7 @@ def main() -> None:
     limits = _limits(settings)
     settle_memory()
     config = uvicorn.Config(
-        app,
+        Dispatch(app),
         loop="uvloop",
         http=bounded(limits),
         ws="none",

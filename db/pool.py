@@ -53,8 +53,6 @@ _SIGNS_OF_LIFE_OF_CLIENTS: Final = {
     "tcp_keepalives_interval": "2s",
     "tcp_keepalives_count": "4",
     "tcp_user_timeout": f"{LOST_SECONDS}s",
-    # Over a Unix socket too: a statement whose client is gone ends, and so do its locks.
-    "client_connection_check_interval": "5s",
 }
 
 _TURN_LOST_SECONDS: Final = 30
@@ -67,6 +65,8 @@ _SETTINGS_OF_ROLE: dict[Role, dict[str, str]] = {
     # The queue looks tiny to the planner, which then reads all its dead rows; its index leads past them.
     "dossier_sealer": {"enable_seqscan": "off"},
 }
+# Shorter than the callers' own patience, so that a statement that is only slow ends on the server as well.
+_SETTINGS_OF_ANSWERS: Final = {"statement_timeout": "14s"}
 
 
 def role_conninfo(conninfo: str, role: Role) -> str:
@@ -127,7 +127,7 @@ def async_pool(
     all connections are busy; PoolTimeout when there is none.
     """
     return BusyPool(
-        role_conninfo(conninfo, role),
+        with_settings(role_conninfo(conninfo, role), _SETTINGS_OF_ANSWERS, application_name=role),
         connection_class=PatientAsyncConnection,
         kwargs={"autocommit": autocommit},
         min_size=min_size,

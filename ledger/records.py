@@ -27,7 +27,7 @@ from domain.events import RecordedEvent
 from domain.file import CustomerFile
 from ledger.application import Ledger
 from ledger.codec import subjects_of
-from ledger.errors import Overloaded, Unavailable, is_conflict, is_unavailable
+from ledger.errors import Overloaded, StorageExhausted, Unavailable, is_conflict, is_exhausted, is_unavailable
 from ledger.idempotency import Earlier, Idempotency, repeated
 from ledger.keys import KeyStore
 from ledger.pool import Pool
@@ -40,11 +40,14 @@ PATIENCE_SECONDS: Final = 5.0
 
 _QUERIES: Final = load("ledger", "records.sql")
 _LOG: Final = structlog.get_logger("ledger.records")
+_NO_SPACE: Final = "the database has no space left"
 _ATTEMPTS: Final = 3
 _ATTEMPTS_ALONE: Final = 20
 _CONFLICT_SECONDS: Final = 0.02  # at most, at random: two processes must not meet again in step
 _RECONNECT_SECONDS: Final = 0.2
 _CONNECTION_SECONDS: Final = 1.0  # that much at least for a connection, however little patience is left
+_OBSTACLE_SECONDS: Final = 5.0
+"""How long an obstacle is told of that no order has met again: only orders find out that it is gone."""
 
 
 @dataclass(slots=True)
@@ -86,6 +89,13 @@ class Records:
         self._patience_seconds = patience_seconds
         self._idempotency = Idempotency(ledger, keys)
         self._reachable = True
+        self._exhausted_at = float("-inf")
+
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps orders from being saved although the database answers; to be asked from any thread."""
+        is_met = time.monotonic() - self._exhausted_at < _OBSTACLE_SECONDS
+        return _NO_SPACE if is_met else None
 
     def process(self, batch: Sequence[Pending]) -> list[Outcome]:
         """One outcome per pending submission, in order. HistoryNeeded is one too: read it and come again."""
@@ -107,6 +117,8 @@ class Records:
             try:
                 outcomes = self._attempt(batch, deadline)
             except Exception as error:  # noqa: BLE001 - told apart here; none is swallowed
+                if is_exhausted(error):  # no order's fault, and none would fare better alone
+                    return self._without_space(batch, error)
                 if is_unavailable(error):
                     if time.monotonic() >= deadline:
                         return self._given_up(batch, error)
@@ -125,6 +137,11 @@ class Records:
         self._reachable = False
         _LOG.warning("the database does not answer", orders=len(batch), error=_kind(error))
         return [_caused(Unavailable("the database does not answer"), error) for _ in batch]
+
+    def _without_space(self, batch: Sequence[Pending], error: Exception) -> list[Outcome]:
+        self._exhausted_at = time.monotonic()
+        _LOG.error(_NO_SPACE, orders=len(batch), error=_kind(error))
+        return [_caused(StorageExhausted(_NO_SPACE), error) for _ in batch]
 
     def _halved(self, batch: Sequence[Pending], error: Exception, deadline: float) -> list[Outcome]:
         """Find the culprit: alone it fails alone, and the others go through."""
@@ -150,6 +167,7 @@ class Records:
                 for pending, _ in accepted:
                     pending.in_doubt = is_unavailable(error) and pending.submission.order.idempotency_key is None
                 raise
+            self._exhausted_at = float("-inf")
         return outcomes
 
     # Loading

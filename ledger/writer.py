@@ -21,6 +21,7 @@ from ledger.records import Outcome, Pending, Receipt, Records, Submission
 
 _LOG: Final = structlog.get_logger("ledger.writer")
 WAITING: Final = 4096
+WAITING_CHANGES: Final = 20_000
 
 _BATCH: Final = 256
 _BATCH_CHANGES: Final = 2000
@@ -32,20 +33,27 @@ class _Ticket:
     pending: Pending
     future: asyncio.Future[Receipt]
 
+    @property
+    def changes(self) -> int:
+        return len(self.pending.submission.order.changes)
+
 
 class Writer:
     """Start it inside the event loop that submits. `stop` lets what is waiting finish.
 
-    `waiting` is how many submissions may be open at once, the batch at hand included.
+    `waiting` is how many submissions may be open at once, the batch at hand included, and `waiting_changes` how many
+    changes they may hold between them: what is taken must be answered before its caller loses patience.
     """
 
-    def __init__(self, records: Records, *, waiting: int = WAITING) -> None:
+    def __init__(self, records: Records, *, waiting: int = WAITING, waiting_changes: int = WAITING_CHANGES) -> None:
         self._records = records
         self._open_at_most = waiting
+        self._open_changes_at_most = waiting_changes
         self._waiting: deque[_Ticket] = deque()
         self._unread: deque[_Ticket] = deque()
         self._changed = threading.Condition()
         self._open = 0
+        self._open_changes = 0
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,16 +79,27 @@ class Writer:
     def alive(self) -> bool:
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps orders from being saved although writer and database are at work."""
+        return self._records.obstacle
+
+    def require_room(self) -> None:
+        """Raise Overloaded when no order would be taken now: good to know before much work is put into one."""
+        if self._open >= self._open_at_most or self._open_changes >= self._open_changes_at_most:
+            raise Overloaded(f"{self._open} orders of {self._open_changes} changes are waiting")
+
     async def submit(self, submission: Submission) -> Receipt:
-        """The receipt once it is durable. Raises Refusal, Overloaded, Unavailable, or what went wrong."""
+        """The receipt once it is durable. Raises Refusal, Overloaded, Unavailable, StorageExhausted, or else."""
         future = asyncio.get_running_loop().create_future()
         with self._changed:
             if self._stopping:
                 raise Unavailable("the service is stopping")
-            if self._open >= self._open_at_most:
-                raise Overloaded(f"{self._open} orders are waiting")
+            self.require_room()
+            ticket = _Ticket(Pending(submission), future)
             self._open += 1
-            self._waiting.append(_Ticket(Pending(submission), future))
+            self._open_changes += ticket.changes
+            self._waiting.append(ticket)
             self._changed.notify_all()
         receipt: Receipt = await future
         return receipt
@@ -108,7 +127,7 @@ class Writer:
             changes = 0
             while self._waiting and len(batch) < _BATCH and changes < _BATCH_CHANGES:
                 batch.append(self._waiting.popleft())
-                changes += len(batch[-1].pending.submission.order.changes)
+                changes += batch[-1].changes
             return batch
 
     def _finish(self, outcomes: list[tuple[_Ticket, Outcome]]) -> None:
@@ -157,6 +176,7 @@ class Writer:
             return
         with self._changed:
             self._open -= len(answered)
+            self._open_changes -= sum(ticket.changes for ticket, _ in answered)
             self._changed.notify_all()
         assert self._loop is not None  # noqa: S101 - set by start
         try:

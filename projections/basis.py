@@ -1,13 +1,12 @@
 """What "when" means for a read: which events are known (a position of the log) and which instant is asked about.
 
 Three ways to say what is known: an instant, a position, or the latest. All become a position once per request;
-what is answered from a position stays the same for ever. Read models must have passed the position: `wait_until`.
+what is answered from a position stays the same for ever. Read models must have passed the position: nothing here
+waits for that (`catch_up` does, without a connection).
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,7 +18,6 @@ from db.queries import load
 from projections.errors import EventUnknown, PositionNotSealed, ReadModelsBehind
 
 _QUERIES: Final = load("projections", "basis.sql")
-_LOOK_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +94,20 @@ async def reached_position(connection: AsyncConnection[Any]) -> int:
     return int(reached)
 
 
-async def wait_until(connection: AsyncConnection[Any], position: int, seconds: float) -> None:
-    """Return once the read models have passed `position`. Raises ReadModelsBehind after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while (reached := await reached_position(connection)) < position:
-        await _pause(deadline, position, reached)
-
-
-async def wait_for(connection: AsyncConnection[Any], customer_id: UUID, version: int, seconds: float) -> int:
-    """Wait until an event is sealed and read models have passed it; its position.
-
-    Raises EventUnknown at once, ReadModelsBehind after `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while (position := await position_of(connection, customer_id, version)) is None:
-        await _pause(deadline, None, 0)
-    await wait_until(connection, position, deadline - time.monotonic())
-    return position
-
-
-async def _pause(deadline: float, position: int | None, reached: int) -> None:
-    if time.monotonic() >= deadline:
+async def require_reached(connection: AsyncConnection[Any], position: int) -> None:
+    """Raise ReadModelsBehind unless the read models have passed `position`."""
+    reached = await reached_position(connection)
+    if reached < position:
         raise ReadModelsBehind(position, reached)
-    await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def require_passed(connection: AsyncConnection[Any], customer_id: UUID, version: int) -> int:
+    """The position of an event that the read models have passed. Raises EventUnknown, ReadModelsBehind."""
+    position = await position_of(connection, customer_id, version)
+    reached = await reached_position(connection)
+    if position is None or reached < position:
+        raise ReadModelsBehind(position, reached, (customer_id, version))
+    return position
 
 
 async def _known_at(connection: AsyncConnection[Any], position: int) -> datetime:

@@ -22,6 +22,16 @@ SELECT (SELECT idx + 1 FROM ledger.log WHERE (log.stream, log.version) = (event.
 FROM ledger.event
 WHERE stream = %(customer_id)s AND version = %(version)s;
 
+-- name: passed
+-- How far the read models are, and the positions of some events in the order asked, null while they are not sealed.
+SELECT coalesce((SELECT min(position) FROM read.tracking), 0),
+       ARRAY(
+           SELECT log.idx + 1
+           FROM unnest(%(streams)s::uuid[], %(versions)s::bigint[]) WITH ORDINALITY AS event(stream, version, place)
+           LEFT JOIN ledger.log ON (log.stream, log.version) = (event.stream, event.version)
+           ORDER BY event.place
+       );
+
 -- name: progress
 -- How far sealer and read models are, and whether the advisory locks that elect them are both held in this database.
 SELECT (SELECT count(*) FROM ledger.unsealed),

@@ -3,11 +3,17 @@
 ProjectionError
 ├── FoldOutdated             a profile row of another fold version; fold the stream anew
 ├── PositionNotSealed        the log does not reach the asked position
-├── ReadModelsBehind         the read models did not reach the position in time; try again
+├── ReadModelsBehind         the read models have not reached the position yet; wait for them (CatchUp)
 ├── EventUnknown             no event of that customer and version
 ├── EventUnreadable          an event of the log cannot be opened or breaks its model
+├── StreamUnreadable         the same of an event in a customer's stream
 ├── ProjectionFailed         a read model failed on a batch; its position stands
-└── AnotherRunner            somebody else moved the position meanwhile; nothing of the batch was kept
+├── AnotherRunner            somebody else moved the position meanwhile; nothing of the batch was kept
+└── RebuildRefused           nothing was switched; the live read models are as they were
+    ├── AnotherRebuild       one is at work in this database already
+    ├── SchemaTaken          a schema named as the shadow's is there, and is not ours
+    ├── TablesAltered        a live table was altered while its shadow was built
+    └── NeverFree            the live tables were in use whenever they were to be switched, or ran away
 """
 
 from __future__ import annotations
@@ -38,12 +44,13 @@ class PositionNotSealed(ProjectionError):
 
 
 class ReadModelsBehind(ProjectionError):
-    """The bounded wait ended before the read models had passed the position; `position` None = not sealed yet."""
+    """The read models have not passed a position, or an event, whose position is None until it is sealed."""
 
-    def __init__(self, position: int | None, reached: int) -> None:
+    def __init__(self, position: int | None, reached: int, event: tuple[UUID, int] | None = None) -> None:
         super().__init__(f"the read models have reached position {reached}, not {position or 'the event, unsealed'}")
         self.position = position
         self.reached = reached
+        self.event = event
 
 
 class EventUnknown(ProjectionError):
@@ -63,6 +70,15 @@ class EventUnreadable(ProjectionError):
         self.position = position
 
 
+class StreamUnreadable(ProjectionError):
+    """Event `version` of a customer cannot be read, so what read models must hold of the customer is not known."""
+
+    def __init__(self, customer_id: UUID, version: int, reason: str) -> None:
+        super().__init__(f"customer {customer_id}, version {version} cannot be read: {reason}")
+        self.customer_id = customer_id
+        self.version = version
+
+
 class ProjectionFailed(ProjectionError):
     """`projection` failed on the events from `first` to `last`; nothing of them was kept."""
 
@@ -79,3 +95,42 @@ class AnotherRunner(ProjectionError):
     def __init__(self, position: int) -> None:
         super().__init__(f"another runner moved a read model on from position {position}")
         self.position = position
+
+
+class RebuildRefused(ProjectionError):
+    """Nothing was switched; the live read models are as they were."""
+
+
+class AnotherRebuild(RebuildRefused):
+    """One is at work in this database already."""
+
+    def __init__(self) -> None:
+        super().__init__("another rebuild is at work in this database")
+
+
+class SchemaTaken(RebuildRefused):
+    """A schema named as the shadow's is there, and nothing says that a rebuild made it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is a schema named shadow that no rebuild made; rename it")
+
+
+class TablesAltered(RebuildRefused):
+    """A live table was altered while its shadow was built, so the shadow is not what the table is now."""
+
+    def __init__(self) -> None:
+        super().__init__("the read models' tables were altered meanwhile, as a migration does; rebuild again")
+
+
+class NeverFree(RebuildRefused):
+    """The live tables could not be switched in time.
+
+    `process_ids` are the server's that kept them in use; None: the log grew faster than the shadow could follow it.
+    """
+
+    def __init__(self, seconds: float, process_ids: list[int] | None) -> None:
+        reason = "the log grew faster than it could be followed"
+        if process_ids is not None:
+            reason = f"they are in use (server processes: {', '.join(map(str, process_ids)) or 'none any more'})"
+        super().__init__(f"the read models could not be switched for {seconds:.0f} s, as {reason}; try again later")
+        self.process_ids = process_ids

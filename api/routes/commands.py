@@ -5,44 +5,23 @@ The table is the whole interface; handlers only differ in which command they rea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api import bodies, openapi
 from api.answers import written
-from api.dependencies import admitted, body_of, service_of, submission_of
-from api.parameters import invalid_parameter
+from api.dependencies import received, service_of, submission_of
+from api.direct_route import DirectRoute, path_id
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, quality, tier
 from domain.errors import Refusal
 
-
-class WriteRoute(APIRoute):
-    """Calls its handler with the request and the customer's id, and nothing in between.
-
-    FastAPI's own way resolves dependencies and a body model for each request; here the body is parsed by the handler
-    and the rest is known. It stays a FastAPI route for the OpenAPI document.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
-
-        async def handle(request: Request) -> Response:
-            await admitted(request)
-            if "customer_id" in request.path_params:
-                return await handler(request, path_id(request, "customer_id"))
-            return await handler(request)
-
-        return handle
-
-
 router: Final = APIRouter(
-    prefix="/v1/customers", route_class=WriteRoute, tags=["writing"], generate_unique_id_function=openapi.operation_id
+    prefix="/v1/customers", route_class=DirectRoute, tags=["writing"], generate_unique_id_function=openapi.operation_id
 )
 
 # path below /v1/customers/{customer_id}, command, fields that the path gives
@@ -78,24 +57,24 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
 
 async def register_customer(request: Request) -> Response:
     """Open a file: the registration and its first facts, all or nothing."""
-    body = await body_of(request)
     service = service_of(request)
-    registration: Any = bodies.parse(bodies.RegistrationBody, body)
-    changes = list(bodies.registration_changes(registration, service.new_id))
-    customer_id = registration.customer_id or service.new_id()
-    try:
-        receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
-    except Refusal as refusal:
-        raise bodies.in_registration(refusal) from refusal
+    async with received(request) as body:
+        registration: Any = bodies.parse(bodies.RegistrationBody, body)
+        changes = list(bodies.registration_changes(registration, service.new_id))
+        customer_id = registration.customer_id or service.new_id()
+        try:
+            receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
+        except Refusal as refusal:
+            raise bodies.in_registration(refusal) from refusal
     return written(request, receipt)
 
 
 async def record_changes(request: Request, customer_id: UUID) -> Response:
     """Record a list of facts as one command, all or nothing, at most 500."""
-    body = await body_of(request)
     service = service_of(request)
-    changes = list(bodies.listed_changes(bodies.parse(bodies.ChangesBody, body), service.new_id))
-    receipt = await service.writer.submit(submission_of(request, body, customer_id, changes))
+    async with received(request) as body:
+        changes = list(bodies.listed_changes(bodies.parse(bodies.ChangesBody, body), service.new_id))
+        receipt = await service.writer.submit(submission_of(request, body, customer_id, changes))
     return written(request, receipt)
 
 
@@ -103,21 +82,14 @@ def _handler(
     command: type[Command], from_path: tuple[str, ...], model: type[BaseModel]
 ) -> Callable[..., Awaitable[Response]]:
     async def handle(request: Request, customer_id: UUID) -> Response:
-        body = await body_of(request)
         service = service_of(request)
-        named = {name: path_id(request, name) for name in from_path}
-        change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
-        receipt = await service.writer.submit(submission_of(request, body, customer_id, [change]))
+        async with received(request) as body:
+            named = {name: path_id(request, name) for name in from_path}
+            change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
+            receipt = await service.writer.submit(submission_of(request, body, customer_id, [change]))
         return written(request, receipt)
 
     return handle
-
-
-def path_id(request: Request, name: str) -> UUID:
-    try:
-        return UUID(request.path_params[name])
-    except ValueError as error:
-        raise invalid_parameter(name, "a UUID is needed") from error
 
 
 def _add_routes() -> None:

@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
 from api.answers import json_response, unchanged
-from api.dependencies import admitted, reading
+from api.dependencies import reading
 from api.known_files import known_file
 from api.moments import Moment, basis_json, entity_tag, moment_of
 from api.pages import limit_of, page_response, place_of
 from api.parameters import instant, invalid_parameter, position, slot_path
+from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
 from projections import changes, events
 from projections.diff import Point, diff
@@ -24,7 +25,7 @@ from projections.events import HistoryFilter
 
 router: Final = APIRouter(
     prefix="/v1/customers/{customer_id}",
-    dependencies=[Depends(admitted)],
+    route_class=ReadRoute,
     tags=["reading"],
     generate_unique_id_function=openapi.operation_id,
 )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
-from api.dependencies import admitted, reading
-from api.moments import wait_for_token
+from api.dependencies import reading
+from api.moments import require_seen
 from api.pages import limit_of, page_response, place_of
 from api.parameters import invalid_parameter
+from api.read_route import ReadRoute
 from api.schemas import CustomerPage
 from domain.errors import Refusal
 from domain.identifiers import normalised
@@ -21,7 +22,7 @@ from projections.search import Wanted, search
 
 router: Final = APIRouter(
     prefix="/v1/customers",
-    dependencies=[Depends(admitted)],
+    route_class=ReadRoute,
     tags=["reading"],
     generate_unique_id_function=openapi.operation_id,
 )
@@ -36,7 +37,7 @@ async def list_customers(request: Request) -> Response:
     """Current customers that meet all conditions, page by page, every page as of one position."""
     wanted, limit, place = _wanted(request), limit_of(request), place_of(request, UUID)
     async with reading(request) as connection:
-        await wait_for_token(connection, request)
+        await require_seen(connection, request)
         now = await basis.latest(connection)
         position = place.position if place else now.position
         items = await search(

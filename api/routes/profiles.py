@@ -8,18 +8,19 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from psycopg import AsyncConnection
 
 from api import openapi, schemas
 from api.answers import json_response, unchanged
-from api.dependencies import admitted, reading, service_of
+from api.dependencies import reading, service_of
 from api.errors import Problem
 from api.known_files import KnownFile, known_file
 from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
 from api.profile_document import Pending, Profile, of_current_file, rendered
+from api.read_route import ReadRoute
 from domain.errors import CustomerUnknown
 from domain.file import CustomerFile
 from projections import basis, facts, profile
@@ -27,7 +28,7 @@ from projections.errors import FoldOutdated
 
 router: Final = APIRouter(
     prefix="/v1/customers",
-    dependencies=[Depends(admitted)],
+    route_class=ReadRoute,
     tags=["reading"],
     generate_unique_id_function=openapi.operation_id,
 )
@@ -59,7 +60,7 @@ async def read_version(request: Request, customer_id: UUID, version: str) -> Res
     valid_at = request.query_params.get("valid_at")
     at = instant("valid_at", valid_at) if valid_at is not None else None
     async with reading(request) as connection:
-        sealed = await basis.wait_for(connection, customer_id, number, service_of(request).wait_seconds)
+        sealed = await basis.require_passed(connection, customer_id, number)
         known = await known_file(connection, request, customer_id, Moment(valid_at=at, at_position=sealed))
         return await _as_of(connection, request, customer_id, known, fields)
 

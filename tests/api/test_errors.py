@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import iscoroutinefunction
 
-from api.errors import TABLE
+from fastapi import FastAPI
+
+from api.errors import TABLE, install
 from domain import errors as domain
 from ledger import errors as ledger
 from projections import errors as projections
@@ -47,3 +50,10 @@ def test_a_slug_has_one_status() -> None:
     for slug, status, _ in TABLE.values():
         statuses.setdefault(slug, set()).add(status)
     assert all(len(found) == 1 for found in statuses.values())
+
+
+def test_no_error_is_answered_in_a_thread() -> None:
+    """There are few threads: in a crowd, errors would wait for them with all that they hold."""
+    app = FastAPI()
+    install(app)
+    assert all(iscoroutinefunction(handler) for handler in app.exception_handlers.values())

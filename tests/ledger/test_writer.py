@@ -12,6 +12,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from domain.decisions import Command
+from domain.decisions.classification import RecordAttribute
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.errors import NoChange
 from domain.events import RecordedEvent
@@ -83,6 +84,25 @@ def test_a_full_queue_refuses_at_once_and_takes_orders_again_later(path: Path, c
 
     asyncio.run(scenario())
     assert assert_consistent(database)[customer].slots.keys() >= {"/attributes/a", "/attributes/b", "/attributes/c"}
+
+
+def test_a_queue_full_of_changes_refuses_at_once_too(path: Path, customer: UUID, database: str) -> None:
+    async def scenario() -> None:
+        async with writing(path.records, waiting_changes=3) as writer:
+            with nothing_can_be_saved(database):
+                orders = [
+                    order(customer, *(RecordAttribute(key=key, value=1) for key in keys)) for keys in ("ab", "cd")
+                ]
+                taken = [asyncio.create_task(writer.submit(one)) for one in orders]
+                await until_saving(database)
+                with pytest.raises(Overloaded):
+                    await writer.submit(attribute(customer, "e", 1))
+            await asyncio.gather(*taken)
+            writer.require_room()
+            await writer.submit(attribute(customer, "e", 1))
+
+    asyncio.run(scenario())
+    assert assert_consistent(database)[customer].slots.keys() >= {f"/attributes/{key}" for key in "abcde"}
 
 
 def test_stopping_finishes_what_waits_and_takes_nothing_new(path: Path, customer: UUID, database: str) -> None:

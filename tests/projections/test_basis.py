@@ -1,4 +1,4 @@
-"""What "when" means: instants and positions, how long an answer stands, and waiting for it."""
+"""What "when" means: instants and positions, how long an answer stands, and what is not there yet."""
 
 from __future__ import annotations
 
@@ -95,37 +95,40 @@ def test_an_event_has_no_position_until_it_is_sealed(world: World, stream: Strea
     assert world.read(ask) == [1, 2, None]
 
 
-def test_waiting_ends_when_the_read_models_have_passed(world: World, stream: Stream) -> None:
+def test_what_the_read_models_have_passed_is_there(world: World, stream: Stream) -> None:
     async def ask(connection: AsyncConnection[Any]) -> int:
-        await basis.wait_until(connection, 2, seconds=0)
-        return await basis.wait_for(connection, stream.customer_id, 2, seconds=0)
+        await basis.require_reached(connection, 2)
+        return await basis.require_passed(connection, stream.customer_id, 2)
 
     assert world.read(ask) == 2
 
 
-def test_waiting_has_an_end(world: World, stream: Stream) -> None:
+def test_what_the_read_models_have_not_passed_is_named(world: World, stream: Stream) -> None:
     stream.attribute("a", 3)
     stream.attribute("a", 4)
     world.record(stream.events[2:3])
     world.seal()
     world.record(stream.events[3:])
 
-    async def for_version(connection: AsyncConnection[Any], version: int) -> None:
-        await basis.wait_for(connection, stream.customer_id, version, seconds=0.05)
+    async def ask(connection: AsyncConnection[Any], version: int) -> None:
+        await basis.require_passed(connection, stream.customer_id, version)
 
-    with pytest.raises(ReadModelsBehind) as projected_late:
-        world.read(lambda connection: for_version(connection, 3))
-    assert (projected_late.value.position, projected_late.value.reached) == (3, 2)
+    with pytest.raises(ReadModelsBehind) as not_projected:
+        world.read(lambda connection: ask(connection, 3))
     with pytest.raises(ReadModelsBehind) as not_sealed:
-        world.read(lambda connection: for_version(connection, 4))
-    assert not_sealed.value.position is None
+        world.read(lambda connection: ask(connection, 4))
+    with pytest.raises(ReadModelsBehind) as not_reached:
+        world.read(lambda connection: basis.require_reached(connection, 3))
+    found = [(error.value.position, error.value.event) for error in (not_projected, not_sealed, not_reached)]
+    assert found == [(3, (stream.customer_id, 3)), (None, (stream.customer_id, 4)), (3, None)]
+    assert not_projected.value.reached == 2
 
 
-def test_an_event_that_nobody_recorded_is_not_waited_for(world: World) -> None:
+def test_an_event_that_nobody_recorded_is_unknown(world: World) -> None:
     customer_id = uuid7()
 
     async def ask(connection: AsyncConnection[Any]) -> int:
-        return await basis.wait_for(connection, customer_id, 1, seconds=60)
+        return await basis.require_passed(connection, customer_id, 1)
 
     with pytest.raises(EventUnknown) as caught:
         world.read(ask)

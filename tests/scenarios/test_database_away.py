@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +58,13 @@ def test_the_service_outlives_its_database(fragile: Fragile) -> None:
     attribute = {"key": "k", "value": 1}
     acknowledged = file.send("/attributes", attribute, idempotency_key=key)
 
+    with _held_still(fragile.postgres):
+        _assert_not_ready(li_na)
     fragile.postgres.stop()
     _assert_unavailable(li_na, "GET", file.path)
     _assert_unavailable(li_na, "GET", f"{file.path}/history")
     _assert_unavailable(li_na, "GET", "/v1/customers")
-    _assert_unavailable(li_na, "GET", "/readyz")
+    _assert_not_ready(li_na)
     _assert_unavailable(li_na, "POST", f"{file.path}/tags")
     _assert_unavailable(li_na, "POST", "/v1/customers")
     assert li_na.get("/healthz").json() == {"status": "alive"}
@@ -80,6 +85,31 @@ def _assert_unavailable(api: Api, method: str, path: str) -> None:
     assert answer.headers["Retry-After"] == "1"
     assert answer.json()["type"] == "urn:dossier:problem:database-unavailable"
     assert time.monotonic() - started < _BOUND_SECONDS
+
+
+def _assert_not_ready(api: Api) -> None:
+    started = time.monotonic()
+    problem = api.get("/readyz", expect=503).json()
+    assert problem["type"] == "urn:dossier:problem:not-ready"
+    assert problem["errors"] == [{"pointer": "database", "detail": "does not answer"}]
+    assert time.monotonic() - started < _BOUND_SECONDS
+
+
+@contextmanager
+def _held_still(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Let no process of the server do anything: connections stand, and nobody answers."""
+    assert postgres.process_id is not None
+    children = Path(f"/proc/{postgres.process_id}/task/{postgres.process_id}/children")
+    held = [postgres.process_id]
+    os.kill(postgres.process_id, signal.SIGSTOP)  # first, for it makes the others
+    held += [int(child) for child in children.read_text().split()]
+    for process_id in held:
+        os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process_id in held:
+            os.kill(process_id, signal.SIGCONT)
 
 
 def _write(api: Api, path: str) -> httpx.Response:

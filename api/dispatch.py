@@ -1,0 +1,119 @@
+"""The way of a request to its handler: a look into a tree of path segments.
+
+FastAPI stays the application; its routes are the interface. But its middlewares and its list of patterns cost every
+request more than our handlers do, and there is nothing in them that a direct route needs. What is not found here (an
+unknown path, another method, the OpenAPI document) goes to FastAPI and is answered as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from api import errors, interruption
+from api.direct_route import DirectRoute, Handler
+
+_METHODS: Final = {"HEAD": "GET"}  # answered alike; the server leaves the body out
+_ANY: Final = "*"
+
+
+class _Found(NamedTuple):
+    """A route, and the names of the path's ids in their order."""
+
+    route: DirectRoute
+    handler: Handler
+    names: tuple[str, ...]
+
+
+class Dispatch:
+    """The outermost application."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._methods: dict[str, Any] = {}
+        for route in app.routes:
+            if isinstance(route, DirectRoute):
+                self._add(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ids: list[str] = []
+        found = self._find(scope, ids) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        scope["route"] = found.route
+        scope["path_params"] = dict(zip(found.names, ids, strict=True))
+        await _answer(found.handler, _DirectRequest(scope, receive), send)
+
+    def _add(self, route: DirectRoute) -> None:
+        segments = route.path.split("/")
+        names = tuple(segment[1:-1] for segment in segments if segment.startswith("{"))
+        found = _Found(route, route.get_route_handler(), names)
+        for method in route.methods or ():
+            node = self._methods.setdefault(method, {})
+            for segment in segments:
+                node = node.setdefault(_ANY if segment.startswith("{") else segment, {})
+            node[None] = found
+
+    def _find(self, scope: Scope, ids: list[str]) -> _Found | None:
+        """The route of a request; the ids of its path are added to `ids`."""
+        method: str = scope["method"]
+        node: Any = self._methods.get(_METHODS.get(method, method))
+        for segment in scope["path"].split("/"):
+            if node is None:
+                return None
+            below = node.get(segment)
+            if below is None and segment:
+                ids.append(segment)
+                below = node.get(_ANY)
+            node = below
+        return None if node is None else node.get(None)
+
+
+async def _answer(handler: Handler, request: Request, send: Send) -> None:
+    """Answer one request, with a problem if need be; what nobody expected goes on to the server, which logs it."""
+    unexpected: Exception | None = None
+    try:
+        response: Response = await handler(request)
+    except asyncio.CancelledError:
+        response = interruption.answer(request)
+    except Exception as error:  # noqa: BLE001 - told apart there
+        response = await errors.response_to(request, error)
+        unexpected = None if errors.is_expected(request, error) else error
+    await response(request.scope, request.receive, send)
+    if unexpected is not None:
+        raise unexpected
+
+
+class _DirectRequest(Request):
+    """A request whose headers are looked up by name in one step."""
+
+    @property
+    def headers(self) -> Headers:
+        found: Headers | None = self.__dict__.get("_table")
+        if found is None:
+            found = self.__dict__["_table"] = _HeaderTable(self.scope["headers"])
+        return found
+
+
+class _HeaderTable(Headers):
+    """Headers as a table, the first of each name; Starlette looks through the list for each."""
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(raw=raw)
+        self._table = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
+
+    def __getitem__(self, key: str) -> str:
+        return self._table[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self._table
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._table.get(key.lower(), default)
