@@ -9,7 +9,6 @@ batch. What must stay true: the log is dense, each event is in it once, a stream
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
@@ -20,18 +19,14 @@ import structlog
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from db.pool import connect
+from db.pool import connect_for_turn
 from db.queries import load
+from ledger.floor import FROM_THE_START, Floor, Look, Seen
 from ledger.recorder import QUERIES, Appended, LedgerRecorder, keys_of
 
 _QUERIES: Final = load(Path(__file__).parent, "sealer.sql")
 _LOG: Final = structlog.get_logger("ledger.sealer")
 
-_NO_FLOOR: Final = -1
-_FLOOR_SECONDS: Final = 5.0
-"""Nearly every append has committed by then; what has not is found by the next full sweep. The rows sealed since are
-dead but still looked at, so a longer time costs: with 60 s, sealing took half of all server time of an import."""
-_SWEEP_SECONDS: Final = 10.0
 _FIRST_TICK_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 60.0
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
@@ -49,35 +44,10 @@ class _Sealing(NamedTuple):
     overtaking: int
     highest_id: int | None
     checkpoints: int
-
-
-class Floor:
-    """Which queue ids need not be looked at: an old snapshot keeps their dead rows alive and slow to pass.
-
-    It is the highest id sealed more than FLOOR_SECONDS ago; a full sweep every SWEEP_SECONDS takes stragglers.
-    """
-
-    def __init__(self) -> None:
-        self._floor = _NO_FLOOR
-        self._sealed: deque[tuple[float, int]] = deque()
-        self._swept_at = float("-inf")
-
-    def at(self, now: float) -> int:
-        """The ids to look above at `now` (monotonic seconds); -1 when it is time for a full sweep."""
-        while self._sealed and self._sealed[0][0] <= now - _FLOOR_SECONDS:
-            self._floor = max(self._floor, self._sealed.popleft()[1])
-        if now - self._swept_at >= _SWEEP_SECONDS:
-            self._swept_at = now
-            return _NO_FLOOR
-        return self._floor
-
-    def note(self, now: float, highest_id: int) -> None:
-        """Remember the highest id of a batch sealed at `now`."""
-        self._sealed.append((now, highest_id))
-
-    def sweep_next(self) -> None:
-        """Make the next look a full sweep."""
-        self._swept_at = float("-inf")
+    found: int
+    xid: int | None
+    oldest_open: int
+    open: list[int]
 
 
 class Sealer:
@@ -93,26 +63,27 @@ class Sealer:
         self._floor = Floor()
         self._tick_at = clock() + _FIRST_TICK_SECONDS
         self._connection: Connection[TupleRow] | None = None
+        self._retry_seconds = _SHORTEST_PAUSE_SECONDS
 
     def seal_once(self) -> int:
         """Seal one batch and return how many events it had. Raises psycopg.Error."""
         now = self._clock()
         try:
-            sealing = self._seal(self._floor.at(now))
+            sealing = self._seal(now)
         except psycopg.errors.UniqueViolation as error:
-            self._floor.sweep_next()
+            self._floor = Floor()
             if error.diag.constraint_name == "log_stream_version_key":
                 self._drop_strays()
             # Otherwise another sealer was faster; what it took is not in the queue any more.
             return 0
         # If we died before the commit, the queue is as it was; after it, the log has the events and the queue not.
         if sealing.overtaking:
-            self._floor.sweep_next()
+            self._floor = Floor()
             return 0
         if sealing.dropped:
             _LOG.critical("queue rows without an event", rows=sealing.dropped)
-        if sealing.highest_id is not None:
-            self._floor.note(now, sealing.highest_id)
+        seen = Seen(sealing.highest_id, sealing.xid, sealing.oldest_open, tuple(sealing.open))
+        self._floor.note(now, seen, full=sealing.found == self._batch)
         if sealing.events:
             self._tick_at = now + _FIRST_TICK_SECONDS
         return sealing.events
@@ -124,19 +95,17 @@ class Sealer:
 
     def run(self, stop: Event) -> None:
         """Seal until `stop` is set, one sealer at a time per database, through lost connections."""
-        retry_seconds = _SHORTEST_PAUSE_SECONDS
         while not stop.is_set():
             try:
                 if self._take_turn():
-                    retry_seconds = _SHORTEST_PAUSE_SECONDS
                     self._seal_until(stop)
                 else:
                     stop.wait(_TURN_SECONDS)
             except psycopg.Error as error:
-                _LOG.warning("the sealer was interrupted", error=str(error), retry_in_seconds=retry_seconds)
+                _LOG.warning("the sealer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
                 self.close()
-                stop.wait(retry_seconds)
-                retry_seconds = min(retry_seconds * 2, _LONGEST_RETRY_SECONDS)
+                stop.wait(self._retry_seconds)
+                self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
         self.close()
 
     def close(self) -> None:
@@ -149,19 +118,21 @@ class Sealer:
         pause_seconds = _SHORTEST_PAUSE_SECONDS
         while not stop.is_set():
             sealed = self.seal_once()
+            if not sealed and self._clock() >= self._tick_at:
+                self.tick()
+            # Only now: a turn is had on a full disk as well, and may not make us try a hundred times a second.
+            self._retry_seconds = _SHORTEST_PAUSE_SECONDS
             if sealed == self._batch:
                 continue
             if sealed:
                 pause_seconds = _SHORTEST_PAUSE_SECONDS
-            elif self._clock() >= self._tick_at:
-                self.tick()
             stop.wait(pause_seconds)
             pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
 
-    def _seal(self, floor: int) -> _Sealing:
+    def _seal(self, now: float) -> _Sealing:
         connection = self._connected()
         with connection.transaction() as transaction:
-            sealing = seal(connection, floor, self._batch)
+            sealing = seal(connection, self._floor.look(now), self._batch)
             if sealing.overtaking:
                 raise psycopg.Rollback(transaction)
         return sealing
@@ -175,7 +146,8 @@ class Sealer:
 
     def _connected(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._conninfo, "dossier_sealer", autocommit=True)
+            self._connection = connect_for_turn(self._conninfo, "dossier_sealer")
+            self._floor = Floor()  # it may have led to another server
         return self._connection
 
 
@@ -190,13 +162,14 @@ class SealingRecorder(LedgerRecorder):
     ) -> Sequence[int] | None:
         super()._complete(connection, appended, **kwargs)
         connection.execute(_QUERIES["wait_for_turn"])
-        seal(connection, _NO_FLOOR, _EVERYTHING)
+        seal(connection, FROM_THE_START, _EVERYTHING)
         positions = connection.execute(QUERIES["select_positions"], keys_of(appended)).fetchall()
         return [position for (position,) in positions]
 
 
-def seal(connection: Connection[TupleRow], floor: int, most: int) -> _Sealing:
-    """Seal up to `most` events with a queue id above `floor`, in the caller's transaction."""
-    row = connection.execute(_QUERIES["seal"], {"floor": floor, "most": most}).fetchone()
+def seal(connection: Connection[TupleRow], look: Look, most: int) -> _Sealing:
+    """Seal up to `most` events, in the caller's transaction."""
+    parameters = {"floor": look.floor, "settled": look.settled, "named": list(map(str, look.named)), "most": most}
+    row = connection.execute(_QUERIES["seal"], parameters).fetchone()
     assert row is not None  # noqa: S101 - an aggregate without groups has one row
     return _Sealing(*row)

@@ -9,15 +9,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('dossier sealing append', 0));
 -- name: seal
 -- Give committed events with an id above the floor the next places in the log, and wake whoever follows it.
 -- Entries stay where they are, unread: bytes that are no JSON are sealed as they are.
-WITH head AS (
+WITH look AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM unnest(%(named)s::text[]::xid8[]) AS named (xid)
+                             WHERE pg_visible_in_snapshot(xid, pg_current_snapshot()))
+                THEN %(settled)s ELSE %(floor)s END::bigint AS above
+), head AS (
     SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) AS size,
            greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
                     (SELECT max(made_at) FROM ledger.checkpoint),
                     '-infinity') AS known_at
+), found AS (
+    SELECT ctid FROM ledger.unsealed WHERE id > (SELECT above FROM look) ORDER BY id LIMIT %(most)s
 ), taken AS (
     DELETE FROM ledger.unsealed
     -- By ctid, so that no plan reads the whole table: dead rows may lie there in hundreds of thousands.
-    WHERE ctid = ANY (ARRAY(SELECT ctid FROM ledger.unsealed WHERE id > %(floor)s ORDER BY id LIMIT %(most)s))
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM found))
     RETURNING id, stream, version, recorded_at
 ), numbered AS (
     -- A row of the queue without its event is dropped before numbering, so that the log stays dense.
@@ -30,7 +36,7 @@ WITH head AS (
     CROSS JOIN head
     WINDOW in_order AS (ORDER BY taken.id)
 ), overtaking AS (
-    -- Normally none. Above a floor, a version may be seen whose predecessor still waits below it.
+    -- None, unless a repair has put a row into the queue whose id is below the floor and below its successor's.
     SELECT count(*) AS events
     FROM numbered
     WHERE %(floor)s >= 0 AND previous IS DISTINCT FROM version - 1
@@ -58,7 +64,12 @@ SELECT grown.events,
        (SELECT count(*) FROM taken) - grown.events AS dropped,
        overtaking.events AS overtaking,
        (SELECT max(id) FROM taken) AS highest_id,
-       (SELECT count(*) FROM checked) AS checkpoints
+       (SELECT count(*) FROM checked) AS checkpoints,
+       (SELECT count(*) FROM found) AS found,
+       -- A transaction gets its number when it first writes: this one after it has seen what it seals.
+       pg_current_xact_id_if_assigned()::text::bigint AS xid,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_open,
+       ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid) AS open
 FROM grown CROSS JOIN overtaking;
 
 -- name: drop_strays

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from threading import Event, Thread
+from typing import Protocol
 from uuid import UUID
 
 import psycopg
@@ -82,3 +87,30 @@ def seal_all(sealer: Sealer) -> int:
     while any(counts[-2:]):
         counts.append(sealer.seal_once())
     return sum(counts)
+
+
+class Running(Protocol):
+    """What works in a thread of its own until it is told to stop."""
+
+    def run(self, stop: Event) -> None: ...
+
+
+@contextmanager
+def running(*workers: Running) -> Iterator[None]:
+    stop = Event()
+    threads = [Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited for a minute"
+        time.sleep(0.01)

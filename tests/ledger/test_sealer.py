@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from db.pool import connect
-from ledger.sealer import Floor, Sealer
+from ledger.sealer import Sealer
 from tests.ledger.sealing import Clock, append, check_log, checkpoints_of, enqueue, log_of, seal_all
 from tests.make import at
 
@@ -83,96 +83,63 @@ class Interleaving:
 
     writers: tuple[Connection[TupleRow], Connection[TupleRow]]
     sealer: Sealer
-    versions: dict[UUID, int] = field(default_factory=dict)
-    held: list[dict[UUID, int]] = field(default_factory=lambda: [{}, {}])
+    held: list[list[tuple[UUID, int]]] = field(default_factory=lambda: [[], []])
+    committed: list[tuple[UUID, int]] = field(default_factory=list)
+    causes: dict[tuple[UUID, int], int] = field(default_factory=dict)
+    """How many of the committed events could be read when this one was written."""
 
     def write(self, writer: int, streams: list[UUID]) -> None:
         """Append one event to each stream that the other transaction has not touched; open until `commit`."""
         for stream in streams:
-            if stream not in self.held[1 - writer]:
-                version = self.held[writer].get(stream, self.versions.get(stream, 0)) + 1
+            if stream not in {other for other, _ in self.held[1 - writer]}:
+                version = 1 + sum(other == stream for other, _ in self.committed + self.held[writer])
                 append(self.writers[writer], stream, version)
-                self.held[writer][stream] = version
+                self.held[writer].append((stream, version))
+                self.causes[stream, version] = len(self.committed)
 
     def commit(self, writer: int) -> None:
         self.writers[writer].commit()
-        self.versions |= self.held[writer]
-        self.held[writer] = {}
+        self.committed += self.held[writer]
+        self.held[writer] = []
+
+    def check_causes(self, log: Sequence[tuple[UUID, int]]) -> None:
+        """Whatever could be read when an event was written stands before it."""
+        places = {event: place for place, event in enumerate(log)}
+        for event, readable in self.causes.items():
+            assert all(places[cause] < places[event] for cause in self.committed[:readable])
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["write", "commit", "seal"]), st.integers(0, 1), st.lists(st.integers(0, 4), max_size=3)
+            st.sampled_from(["write", "commit", "seal", "wait"]),
+            st.integers(0, 1),
+            st.lists(st.integers(0, 4), max_size=3),
         ),
         max_size=25,
     )
 )
-def test_overlapping_transactions_leave_no_gap(database: str, steps: list[tuple[str, int, list[int]]]) -> None:
+def test_overlapping_transactions_leave_no_gap(
+    database: str, clock: Clock, steps: list[tuple[str, int, list[int]]]
+) -> None:
     streams = [uuid4() for _ in range(5)]
     with connect(database, "dossier_app") as one, connect(database, "dossier_app") as other:
-        world = Interleaving((one, other), Sealer(database, batch=3))
+        world = Interleaving((one, other), Sealer(database, batch=3, clock=clock))
         for verb, writer, chosen in [*steps, ("commit", 0, []), ("commit", 1, [])]:
             match verb:
                 case "write":
                     world.write(writer, [streams[number] for number in chosen])
                 case "commit":
                     world.commit(writer)
+                case "wait":
+                    clock.now += 0.7
                 case _:
                     world.sealer.seal_once()
         seal_all(world.sealer)
         world.sealer.close()
     check_log(database)
-
-
-# --- the floor ------------------------------------------------------------------------------------------------------
-
-
-def test_the_floor_rises_after_a_while_and_gives_way_to_sweeps() -> None:
-    floor = Floor()
-    assert floor.at(0) == -1
-    floor.note(0, 500)
-    assert floor.at(4.9) == -1
-    assert floor.at(5) == 500
-    assert floor.at(10) == -1, "a sweep"
-    assert floor.at(11) == 500
-
-
-def test_a_straggler_below_the_floor_is_found_by_the_next_sweep(
-    database: str, app: Connection[TupleRow], sealer: Sealer, clock: Clock
-) -> None:
-    append(app, uuid4(), 1)
-    with connect(database, "dossier_app") as other:
-        append(other, uuid4(), 1)
-    sealer.seal_once()
-    clock.now += 60
-    sealer.seal_once()  # a sweep
-    app.commit()
-    clock.now += 1
-    assert sealer.seal_once() == 0
-    clock.now += 10
-    assert sealer.seal_once() == 1
-    check_log(database)
-
-
-def test_a_version_above_the_floor_waits_for_its_predecessor_below(
-    database: str, app: Connection[TupleRow], sealer: Sealer, clock: Clock
-) -> None:
-    stream = uuid4()
-    append(app, stream, 1)
-    with connect(database, "dossier_app") as other:
-        append(other, uuid4(), 1)
-    sealer.seal_once()
-    clock.now += 60
-    sealer.seal_once()  # a sweep
-    app.commit()
-    append(app, stream, 2)
-    app.commit()
-    clock.now += 1
-    assert sealer.seal_once() == 0, "sealing version 2 now would put it before version 1"
-    assert sealer.seal_once() == 2
-    check_log(database)
+    world.check_causes([(stream, version) for _, stream, version, *_ in log_of(database)])
 
 
 # --- known_at and checkpoints ---------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import uuid4
 
@@ -14,28 +12,12 @@ from psycopg.rows import TupleRow
 
 from db.pool import connect
 from ledger.sealer import Sealer
-from tests.ledger.sealing import Clock, append, check_log, checkpoints_of, log_of
+from tests.ledger.sealing import Clock, append, check_log, checkpoints_of, log_of, running, wait_until
 
-
-@contextmanager
-def running(*sealers: Sealer) -> Iterator[None]:
-    stop = Event()
-    threads = [Thread(target=sealer.run, args=(stop,)) for sealer in sealers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited for a minute"
-        time.sleep(0.01)
+_KILL_WAITING_SEALER = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'dossier_sealer' AND wait_event_type = 'Lock'
+"""
 
 
 def write_many(database: str, events: int) -> None:
@@ -102,6 +84,25 @@ def test_a_sealer_that_loses_its_connection_goes_on(database: str, app: Connecti
             app.commit()
             wait_until(lambda size=size: len(log_of(database)) == size)  # type: ignore[misc]
     check_log(database)
+
+
+def test_a_sealer_killed_in_the_middle_of_a_batch_leaves_nothing_of_it(
+    database: str, app: Connection[TupleRow]
+) -> None:
+    streams = [uuid4() for _ in range(5)]
+    for stream in streams:
+        append(app, stream, 1)
+    app.commit()
+    with psycopg.connect(database) as other, psycopg.connect(database, autocommit=True) as administrator:
+        # The third place is taken by one who does not commit: the sealer waits with two places given.
+        other.execute("INSERT INTO ledger.log VALUES (2, gen_random_uuid(), 1, sha256(''), now())")
+        with running(Sealer(database)):
+            wait_until(lambda: administrator.execute(_KILL_WAITING_SEALER).fetchone() == (1,))
+            assert log_of(database) == []
+            other.rollback()
+            wait_until(lambda: len(log_of(database)) == 5)
+    check_log(database)
+    assert [stream for _, stream, *_ in log_of(database)] == streams
 
 
 def test_an_idle_sealer_ticks_after_a_second_and_then_every_minute(database: str) -> None:

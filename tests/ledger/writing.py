@@ -35,7 +35,8 @@ from tests.checker import check_stored
 
 EDITOR = Actor(id="u-118", name_at_time="Li Na", roles=("editor",))
 IMPORTER = Actor(id="svc-import", roles=("importer",))
-KEK = FileKek.from_text("test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+KEK_TEXT = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+KEK = FileKek.from_text(KEK_TEXT)
 USCC = ("CN_USCC", "9144030071526726XG")
 """An identifier that passes its scheme's check."""
 WELL_FOUNDED: dict[str, Any] = {
