@@ -36,3 +36,20 @@ def database(server: TestServer) -> Iterator[str]:
     """Conninfo of a fresh, migrated database, dropped after the test."""
     with server.database() as conninfo:
         yield conninfo
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured and recorded with `record_property`, whichever process they ran in."""
+    reports = (report for group in terminalreporter.stats.values() for report in group)
+    # Of the call only: other plugins add entries of their own to the teardown's report.
+    calls = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
+    measured = {report.nodeid: report.user_properties for report in calls if report.user_properties}
+    if measured:
+        terminalreporter.write_sep("=", "figures")
+    for test, figures in sorted(measured.items()):
+        terminalreporter.write_line(test)
+        for name, value in figures:
+            terminalreporter.write_line(f"    {name}: {value}")
