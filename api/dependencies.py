@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from fastapi import Request
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
+from starlette.requests import ClientDisconnect
 
 from api.bodies import LONGEST_BODY_BYTES
 from api.errors import Problem
 from api.parameters import flag, require_known_parameters
-from api.room import SHORT_BODY_BYTES, BodyRooms
+from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.tokens import TokenVerifier, unauthorized
 from domain.decisions import Change, NewId, Order
 from domain.decisions.record import IMPORTER
@@ -90,29 +91,66 @@ def prefers_minimal(request: Request) -> bool:
     return "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
 
 
-@asynccontextmanager
-async def received(request: Request) -> AsyncIterator[bytes]:
+class received:  # noqa: N801 - reads as what it gives: async with received(request) as body
     """The whole body, at most LONGEST_BODY_BYTES; its room is taken until the context ends.
 
     Raises Problem 413, 415 or 503 and Overloaded without reading on, ClientDisconnect when it never comes.
     """
-    service = service_of(request)
-    rooms, room = service.rooms, _expected_size(request)
-    service.writer.require_room()
-    with ExitStack() as taken:
-        taken.enter_context(rooms.taken(room))
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._room: Room | None = None
+        self._size = 0
+
+    async def __aenter__(self) -> bytes:
+        service = service_of(self._request)
+        size = _expected_size(self._request)
+        service.writer.require_room()
+        self._take(service.rooms, size)
+        try:
+            return await self._read(service.rooms)
+        except BaseException:
+            self._give_back()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    async def _read(self, rooms: BodyRooms) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in request.stream():
+        receive = self._request.receive
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            if not more and not chunks:
+                return chunk if len(chunk) <= LONGEST_BODY_BYTES else _refuse_size()
             size += len(chunk)
             if size > LONGEST_BODY_BYTES:
-                raise _too_large()
-            if size > room:
-                taken.close()
-                room = LONGEST_BODY_BYTES
-                taken.enter_context(rooms.taken(room))
+                _refuse_size()
+            if size > self._size:
+                self._give_back()
+                self._take(rooms, LONGEST_BODY_BYTES)
             chunks.append(chunk)
-        yield b"".join(chunks)
+            if not more:
+                return b"".join(chunks)
+
+    def _take(self, rooms: BodyRooms, size: int) -> None:
+        room = rooms.of(size)
+        room.take(size)
+        self._room, self._size = room, size
+
+    def _give_back(self) -> None:
+        if self._room is not None:
+            self._room.give_back(self._size)
+            self._room = None
+
+
+def _refuse_size() -> NoReturn:
+    raise _too_large()
 
 
 def _expected_size(request: Request) -> int:

@@ -6,8 +6,6 @@ clients send; and long bodies, however slowly they come, never take the room of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from api import refusals
@@ -22,19 +20,17 @@ class Room:
         self._size = size
         self._taken = 0
 
-    @contextmanager
-    def taken(self, size: int) -> Iterator[None]:
-        """Take that many bytes for as long as the context lasts. Raises Problem 503.
+    def take(self, size: int) -> None:
+        """Take that many bytes, to be given back. Raises Problem 503.
 
         An empty room takes anything, so that what is bigger than the room is served one by one and not never.
         """
         if self._taken and self._taken + size > self._size:
             raise refusals.overloaded("Too many bodies are under way")
         self._taken += size
-        try:
-            yield
-        finally:
-            self._taken -= size
+
+    def give_back(self, size: int) -> None:
+        self._taken -= size
 
 
 class BodyRooms:
@@ -44,6 +40,6 @@ class BodyRooms:
         self._short = Room(size // 2)
         self._long = Room(size // 2)
 
-    def taken(self, size: int) -> AbstractContextManager[None]:
-        """Take the room of one body. Raises Problem 503 when entered."""
-        return (self._short if size <= SHORT_BODY_BYTES else self._long).taken(size)
+    def of(self, size: int) -> Room:
+        """The room that a body of that size takes its bytes from."""
+        return self._short if size <= SHORT_BODY_BYTES else self._long
