@@ -3,14 +3,15 @@
 # make check    style, types, and who may import whom
 # make fmt      put the style right
 # make openapi  write openapi.json anew
-# make soak     the tests that take minutes or need data that is not part of the project
+# make soak     the tests that take minutes or need what is not part of the project; prints what they measured
+# make bench    the yardsticks of docs/performance.md; ONLY=B1,B3 for some, SIZE=full for more data
 PYTHON ?= python3
 PORT ?= 8000
 
 bin := .venv/bin
 installed := .venv/.installed
 
-.PHONY: install run test check fmt soak openapi
+.PHONY: install run test check fmt soak openapi bench
 
 install: $(installed)
 
@@ -41,7 +42,10 @@ fmt: $(installed)
 	$(bin)/ruff format .
 
 soak: $(installed)
-	$(bin)/pytest -m long
+	$(bin)/pytest -m long -vv -rs --durations=0 --durations-min=1
 
 openapi: $(installed)
 	$(bin)/python -m api > openapi.json
+
+bench: $(installed)
+	$(bin)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))

@@ -1,0 +1,193 @@
+"""A database that already holds many customers, made once per size and then copied for whoever measures on it.
+
+The events are real ones, decided by the domain, encoded and encrypted by the codec; only the way in is COPY instead of
+one commit after another. The read models are built by the product's own rebuild.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+
+from db.migrate import MIGRATIONS
+from db.pool import sync_pool
+from domain.decisions import Change, Order, record
+from domain.decisions.classification import RecordAttribute
+from domain.decisions.lifecycle import Registration
+from domain.events import Actor, Circumstances, RecordedEvent
+from domain.file import CustomerFile
+from ledger import codec
+from ledger.frame import unframed
+from ledger.kek import FileKek
+from ledger.keys import KeyStore
+from projections import profile
+from projections.runner import Runner
+
+KEK_TEXT: Final = "bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+"""The key of every fixture; a service on one finds it in its data folder."""
+
+_BEGIN: Final = datetime(2025, 1, 1, tzinfo=UTC)
+_CHUNK: Final = 1000
+_ACTOR: Final = Actor(id="svc-fixture", roles=("importer",))
+_COLUMNS: Final = {
+    "keys.subject_key": ("subject", "wrapped", "kek", "state"),
+    "ledger.event": ("stream", "version", "type", "entry"),
+    "ledger.payload": ("stream", "version", "part", "ct"),
+    "ledger.log": ("idx", "stream", "version", "hash", "known_at"),
+    "read.profile": (
+        "customer_id", "version", "profile_version", "boundaries", "as_of", "next_boundary", "fold_version", "state",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a fixture holds: so many customers, each with so many events, of about `value_bytes` of text each."""
+
+    customers: int
+    events_each: int
+    value_bytes: int = 60
+    first: int = 0
+    """The number of the first customer: fillings of one database share none."""
+
+    @property
+    def digest(self) -> str:
+        """Names the fixture: another one when what makes it has changed."""
+        sources = [Path(__file__), Path(profile.__file__), *sorted(MIGRATIONS.glob("*.sql"))]
+        content = b"".join(source.read_bytes() for source in sources)
+        return hashlib.sha256(repr(self).encode() + content).hexdigest()[:12]
+
+    def customer_id(self, index: int) -> UUID:
+        return UUID(int=(0x0198_0000_0000_7000_8000 << 48) + self.first + index)
+
+
+def fill(conninfo: str, fillings: Sequence[Filling]) -> None:
+    """Fill a migrated, empty database."""
+    stored = 0
+    for filling in fillings:
+        _fill(conninfo, filling, stored)
+        stored += filling.customers * filling.events_each
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO ledger.checkpoint (made_at, size) SELECT max(known_at), count(*) FROM ledger.log"
+        )
+        connection.execute("VACUUM ANALYZE")
+
+
+def _fill(conninfo: str, filling: Filling, stored: int) -> None:
+    bounds = [filling.customers * part // _PROCESSES for part in range(_PROCESSES + 1)]
+    with ProcessPoolExecutor(_PROCESSES) as processes:
+        parts = [
+            processes.submit(_fill_part, conninfo, filling, range(first, last), stored)
+            for first, last in pairwise(bounds)
+        ]
+        for part in parts:
+            part.result()
+
+
+_PROCESSES: Final = os.cpu_count() or 1
+
+
+def _fill_part(conninfo: str, filling: Filling, part: range, stored: int) -> None:
+    kek = FileKek.from_text(KEK_TEXT)
+    template = _template(filling)
+    with psycopg.connect(conninfo) as connection:
+        for begin in range(0, len(part), _CHUNK):
+            rows: dict[str, list[Sequence[Any]]] = {table: [] for table in _COLUMNS}
+            for index in part[begin : begin + _CHUNK]:
+                customer_id = filling.customer_id(index)
+                first_place = stored + index
+                _add_customer(rows, customer_id, _events(template, customer_id, first_place, filling.customers), kek)
+            _copy(connection, rows)
+            connection.commit()
+
+
+def _template(filling: Filling) -> list[RecordedEvent]:
+    """The events of one customer as the domain decides them."""
+    circumstances = Circumstances(effective_from=_BEGIN, initial_load=True)
+    opening = Registration(customer_kind="ORGANISATION", name="Precision Instruments Ltd", owner="u-118")
+    commands = [command for _, command in opening.commands(initial_load=True)]
+    while len(commands) < filling.events_each:
+        number = len(commands)
+        value = f"{number} " + "x" * filling.value_bytes
+        commands.append(RecordAttribute(key=f"field_{number % 20}", value=value))
+    changes = tuple(Change(command, circumstances) for command in commands[: filling.events_each])
+    customer_id = filling.customer_id(0)
+    file = CustomerFile(customer_id, as_of=_BEGIN)
+    _, events = record(Order(customer_id, changes, _ACTOR), file, _BEGIN, lambda: UUID(int=0), {})
+    return list(events)
+
+
+def _events(
+    template: Sequence[RecordedEvent], customer_id: UUID, first_place: int, customers: int
+) -> Iterator[tuple[int, RecordedEvent]]:
+    """The template's events as this customer's, each with its place in the log, where all customers take turns."""
+    for number, event in enumerate(template):
+        place = first_place + number * customers
+        moment = _BEGIN + timedelta(milliseconds=place)
+        own = {
+            "customer_id": customer_id,
+            "event_id": UUID(int=customer_id.int ^ (event.envelope.version << 72)),
+            "recorded_at": moment,
+            "effective_from": None if event.envelope.effective_from is None else moment,
+        }
+        yield place, RecordedEvent(event.envelope.model_copy(update=own), event.payload)
+
+
+def _add_customer(
+    rows: dict[str, list[Sequence[Any]]],
+    customer_id: UUID,
+    events: Iterable[tuple[int, RecordedEvent]],
+    kek: FileKek,
+) -> None:
+    data_key = secrets.token_bytes(32)
+    rows["keys.subject_key"].append((customer_id, kek.wrap(customer_id, data_key), kek.id, "active"))
+    file = CustomerFile(customer_id, as_of=_BEGIN)
+    for place, event in events:
+        version, recorded_at = event.envelope.version, event.envelope.recorded_at
+        stored = codec.encode(event, {customer_id: data_key})
+        entry, parts = unframed(stored.state)
+        rows["ledger.event"].append((customer_id, version, stored.topic, entry))
+        rows["ledger.payload"] += [(customer_id, version, number, ciphertext) for number, ciphertext in parts]
+        rows["ledger.log"].append((place, customer_id, version, codec.entry_hash(entry), recorded_at))
+        file.advance(recorded_at)
+        file.apply(event)
+    numbers = (file.version, file.profile_version, file.boundaries, file.as_of, file.next_boundary())
+    rows["read.profile"].append((customer_id, *numbers, profile.FOLD_VERSION, profile.encode(file)))
+
+
+def _copy(connection: Connection[Any], rows: dict[str, list[Sequence[Any]]]) -> None:
+    for table, columns in _COLUMNS.items():
+        with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows[table]:
+                copy.write_row(row)
+
+
+def write_kek(data: Path) -> None:
+    """Put the fixtures' key where a service looks for it."""
+    path = data / "keys" / "kek"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with io.open(descriptor, "w") as file:  # noqa: UP020 - from a descriptor
+        file.write(KEK_TEXT)
+
+
+def rebuild_read_models(conninfo: str) -> None:
+    """Have the read models follow the log to its end."""
+    with sync_pool(conninfo, "dossier_projector", min_size=1, max_size=2, autocommit=True) as pool:
+        runner = Runner(conninfo, pool, KeyStore(pool, FileKek.from_text(KEK_TEXT)))
+        runner.catch_up()
+        runner.close()

@@ -1,0 +1,76 @@
+"""B5: one customer's profile as known and as valid at a past moment, against its current profile."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+
+from bench.callers import Reader, get
+from bench.fixture import Filling, write_kek
+from bench.load import load
+from bench.servers import Server, service, until_at_rest
+from bench.surroundings import Surroundings
+from bench.yardstick import Comparison, Findings, Wanted, at_most, interleaved
+
+_CONNECTIONS = 16
+_FILLINGS = (Filling(100, 10), Filling(16, 1_000, first=1_000_000), Filling(1, 100_000, first=2_000_000))
+_SMALL = (Filling(10, 10), Filling(2, 100, first=1_000_000))
+_MOMENTS = 500
+
+
+def past_moments(surroundings: Surroundings) -> Findings:
+    """p50 at 16 connections, at random moments of the streams' life, both axes at random."""
+    comparisons: list[Comparison] = []
+    fillings = _SMALL if surroundings.is_smoke else _FILLINGS
+    with _history_service(surroundings, fillings) as (server, conninfo):
+        for filling in fillings:
+            ids = [str(filling.customer_id(index)) for index in range(filling.customers)]
+            current = [get(server, f"/v1/customers/{customer_id}") for customer_id in ids]
+            past = [get(server, path) for path in _past_paths(conninfo, ids)]
+            name = f"streams of {filling.events_each:,} events, p50"
+            comparisons += interleaved(
+                surroundings,
+                [Wanted(name, "ms", at_most(2))],
+                lambda name=name, past=past: {name: _p50(surroundings, server, past)},  # type: ignore[misc]
+                lambda name=name, current=current: {name: _p50(surroundings, server, current)},  # type: ignore[misc]
+            )
+    return Findings(comparisons, {})
+
+
+def _p50(surroundings: Surroundings, server: Server, requests: Sequence[bytes]) -> float:
+    callers = [Reader(requests, place) for place in range(_CONNECTIONS)]
+    return load(server.address, callers, seconds=surroundings.seconds).quantile(0.5) * 1e3
+
+
+@contextmanager
+def _history_service(surroundings: Surroundings, fillings: Sequence[Filling]) -> Iterator[tuple[Server, str]]:
+    data = surroundings.folder / f"history-{uuid4()}"
+    data.mkdir()
+    write_kek(data)
+    with surroundings.filled(*fillings) as conninfo, service(conninfo, data) as server:
+        until_at_rest(server)
+        yield server, conninfo
+
+
+def _past_paths(conninfo: str, ids: Sequence[str]) -> Iterator[str]:
+    chance = random.Random(5)  # noqa: S311 - the same moments in every run
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute(
+            "SELECT stream::text, min(known_at), max(known_at) FROM ledger.log"
+            " WHERE stream = ANY (%s::uuid[]) GROUP BY stream",
+            [list(ids)],
+        ).fetchall()
+    for _ in range(_MOMENTS):
+        customer_id, first, last = chance.choice(rows)
+        known_at, valid_at = (first + (last - first) * chance.random() for _ in range(2))
+        yield f"/v1/customers/{customer_id}?known_at={_text(known_at)}&valid_at={_text(valid_at)}"
+
+
+def _text(moment: datetime) -> str:
+    return quote((moment + timedelta(microseconds=1)).isoformat())
