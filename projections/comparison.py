@@ -195,13 +195,12 @@ def _followed_rows(connection: Connection[Any], table: Followed) -> Iterator[tup
 
 
 def _plain(table: Followed, row: Row) -> Row:
-    """The row with its JSON as `expected_rows` writes it."""
-    columns = list(row)
+    """The row with its JSON as `expected_rows` writes it; what is no object and no list is written alike."""
     for number in table.json_columns:
         text = row[number]
         if text is not None and text[0] in "{[":
-            columns[number] = json_text(orjson.loads(text))
-    return tuple(columns)
+            row = (*row[:number], json_text(orjson.loads(text)), *row[number + 1 :])
+    return row
 
 
 def _inline_rows(

@@ -64,12 +64,13 @@ def row_differences(
     table: Followed, customer_id: UUID, expected: Sequence[Row], held: Sequence[Row]
 ) -> Iterator[Difference]:
     """What is wrong with the rows that a table holds of a customer."""
-    wanted, found = set(expected), set(held)
-    if wanted == found and len(held) == len(expected):
-        return
+    wanted, found = set(expected), set[Row]()
+    surplus: list[Row] = []
+    for row in held:
+        if row not in wanted or row in found:
+            surplus.append(row)
+        found.add(row)
     missing = [row for row in expected if row not in found]
-    surplus = [row for row in held if row not in wanted]
-    surplus += [row for row in found & wanted for _ in range(held.count(row) - 1)]
     name = f"read.{table.name}"
     for identity in table.identities:
         pairs, missing, surplus = _paired(identity, missing, surplus)

@@ -68,11 +68,12 @@ def _known(entries: Sequence[Positioned], position: int) -> Known:
 
 
 def _rectangles(known: Known) -> Iterator[Row]:
+    customer_id = _customer_id(known)
     for rectangle in known.moves.rectangles:
         segment, fact = rectangle.segment, rectangle.segment.fact
         end = f'"{instant_text(segment.end)}"' if segment.end else ""
         yield (
-            str(rectangle.customer_id),
+            customer_id,
             fact.slot,
             _value(fact) or "null",
             _boolean(fact.value is ABSENT),
@@ -85,10 +86,11 @@ def _rectangles(known: Known) -> Iterator[Row]:
 
 
 def _events(known: Known) -> Iterator[Row]:
+    customer_id = _customer_id(known)
     for entry in known.entries:
         envelope, payload = entry.event.envelope, entry.event.payload
         yield (
-            str(envelope.customer_id),
+            customer_id,
             str(envelope.version),
             str(entry.position),
             str(envelope.event_id),
@@ -103,10 +105,11 @@ def _events(known: Known) -> Iterator[Row]:
 
 
 def _changes(known: Known) -> Iterator[Row]:
+    customer_id = _customer_id(known)
     for move in known.moves.moves:
         envelope, before, after = move.event.envelope, move.before, move.after
         yield (
-            str(envelope.customer_id),
+            customer_id,
             str(envelope.version),
             move.slot,
             str(move.position),
@@ -117,6 +120,10 @@ def _changes(known: Known) -> Iterator[Row]:
             kind_of(move),
             str(before.version) if before else None,
         )
+
+
+def _customer_id(known: Known) -> str:
+    return str(known.entries[0].event.envelope.customer_id) if known.entries else ""
 
 
 def _value(fact: Fact | None) -> str | None:

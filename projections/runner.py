@@ -14,9 +14,9 @@ from threading import Event
 from typing import Any, Final
 
 import structlog
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
-from db.pool import connect
+from db.pool import connect_for_turn
 from db.queries import load
 from ledger.keys import KeyStore
 from ledger.pool import Pool
@@ -36,7 +36,8 @@ _LOOK_SECONDS: Final = 0.2
 _GATHER_SECONDS: Final = 0.03
 """After a batch that was not full: under load the next one is then worth its round trips."""
 _FIRST_RETRY_SECONDS: Final = 0.1
-_LONGEST_RETRY_SECONDS: Final = 30.0
+_LONGEST_RETRY_SECONDS: Final = 5.0
+"""What was in the way may be an outage, whose end is to show soon."""
 
 EVERY_PROJECTION: Final[tuple[Projection, ...]] = (Facts(), Events(), Changes())
 
@@ -52,7 +53,8 @@ class Status:
 class Runner:
     """Follows the log of the database of `conninfo`; `pool` (of the same role) is what the log is read through.
 
-    One thread at a time; `status` may be read from any.
+    One thread at a time; `status` may be read from any. Through another `cursor_factory` it keeps up a shadow's tables
+    instead of the live ones (see shadow.py).
     """
 
     def __init__(
@@ -63,16 +65,18 @@ class Runner:
         projections: Sequence[Projection] = EVERY_PROJECTION,
         *,
         batch: int = 1000,
+        cursor_factory: type[Cursor[Any]] = Cursor,
     ) -> None:
         self._conninfo = conninfo
         self._log = LogReader(pool, keys)
         self._projections = projections
         self._batch = batch
+        self._cursor_factory = cursor_factory
         self._connection: Connection[Any] | None = None
         self.status = Status(0)
 
-    def step(self) -> int:
-        """Project one batch and return how many events it had; 0 at the end of the log.
+    def step(self, up_to: int | None = None) -> int:
+        """Project one batch, at most up to a position, and return how many events it had; 0 at the end of the log.
 
         Raises ProjectionFailed, EventUnreadable, ledger.errors or psycopg.Error, with nothing done.
         """
@@ -80,9 +84,9 @@ class Runner:
         positions = self._positions(connection)
         position = min(positions.values())
         ahead = [other for other in positions.values() if other > position]
-        limit = min([self._batch, *(other - position for other in ahead)])
-        entries = self._log.after(position, limit)
-        if entries:
+        ends = ahead if up_to is None else [*ahead, max(up_to, position)]
+        limit = min([self._batch, *(end - position for end in ends)])
+        if entries := self._log.after(position, limit):
             due = [each for each in self._projections if positions[each.name] == position]
             self._project(connection, due, position, entries)
             position = entries[-1].position
@@ -91,9 +95,9 @@ class Runner:
         self.status = Status(position)
         return len(entries)
 
-    def catch_up(self) -> None:
-        """Project all that is sealed. Raises what `step` raises."""
-        while self.step():
+    def catch_up(self, up_to: int | None = None) -> None:
+        """Project all that is sealed, or up to a position. Raises what `step` raises."""
+        while self.step(up_to):
             pass
 
     def run(self, stop: Event) -> None:
@@ -137,14 +141,16 @@ class Runner:
         self, connection: Connection[Any], due: Sequence[Projection], position: int, entries: Sequence[Positioned]
     ) -> None:
         last = entries[-1].position
+        names = [projection.name for projection in due]
         with connection.transaction():
+            # First of all: here waits who meets a rebuild that switches tables, and then finds the new ones.
+            connection.execute(_QUERIES["hold"], {"names": names})
             batch = Batch(entries, self._moves(connection, position, entries))
             for projection in due:
                 try:
                     projection.apply(connection, batch)
                 except Exception as error:
                     raise ProjectionFailed(projection.name, entries[0].position, last, str(error)) from error
-            names = [projection.name for projection in due]
             moved = connection.execute(
                 _QUERIES["advance"], {"names": names, "position": last, "from_position": position}
             )
@@ -172,7 +178,8 @@ class Runner:
 
     def _connected(self) -> Connection[Any]:
         if self._connection is None:
-            self._connection = connect(self._conninfo, "dossier_projector", autocommit=True)
+            self._connection = connect_for_turn(self._conninfo, "dossier_projector")
+            self._connection.cursor_factory = self._cursor_factory
             self._connection.execute(_QUERIES["prefer_indexes"])
             self._connection.execute(_QUERIES["enter"], {"names": [each.name for each in self._projections]})
         return self._connection

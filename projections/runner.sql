@@ -14,6 +14,10 @@ ON CONFLICT (projection) DO NOTHING;
 -- How far the projections are.
 SELECT projection, position FROM read.tracking WHERE projection = ANY (%(names)s::text[]);
 
+-- name: hold
+-- Let nobody else move these projections, nor put other tables in the place of theirs, until the transaction ends.
+SELECT position FROM read.tracking WHERE projection = ANY (%(names)s::text[]) ORDER BY projection FOR UPDATE;
+
 -- name: advance
 -- Move projections from one position to the next; moves none that stands elsewhere.
 UPDATE read.tracking SET position = %(position)s

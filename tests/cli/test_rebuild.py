@@ -26,12 +26,18 @@ def kek_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(database: str, kek_file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database with a short history, and the key that it was written under, which the command finds."""
+def empty(database: str, kek_file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database without customers, and a key, where the command finds them."""
     assert kek_file.exists()
     monkeypatch.setenv("DATABASE_URL", database)
-    tell(database)
     return database
+
+
+@pytest.fixture
+def told(empty: str) -> str:
+    """The same with a short history, written under that key."""
+    tell(empty)
+    return empty
 
 
 def execute(database: str, *statements: str) -> None:
@@ -99,8 +105,8 @@ def test_a_stream_that_cannot_be_read_is_named(dossier: Dossier, told: str) -> N
     assert f"not compared: customer {ACME}, version 3 cannot be read: " in compared.out
 
 
-def test_another_rebuild_is_not_disturbed(dossier: Dossier, told: str) -> None:
-    with psycopg.connect(told) as connection:
+def test_another_rebuild_is_not_disturbed(dossier: Dossier, empty: str) -> None:
+    with psycopg.connect(empty) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtextextended('dossier rebuild', 0))")
         refused = dossier("rebuild")
     assert (refused.exit_code, refused.err) == (5, "dossier: another rebuild is at work in this database\n")
@@ -119,9 +125,9 @@ def test_a_wrong_key_is_told(dossier: Dossier, told: str, kek_file: Path) -> Non
 
 
 def test_a_login_that_does_not_own_the_tables_is_told(
-    dossier: Dossier, told: str, monkeypatch: pytest.MonkeyPatch
+    dossier: Dossier, empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", make_conninfo(told, options="-c role=dossier_reader"))
+    monkeypatch.setenv("DATABASE_URL", make_conninfo(empty, options="-c role=dossier_reader"))
     refused = dossier("rebuild")
     assert refused.exit_code == 1
     assert "the login must own" in refused.err
@@ -129,8 +135,8 @@ def test_a_login_that_does_not_own_the_tables_is_told(
 
 def test_a_database_without_our_schema_is_told(dossier: Dossier, server: TestServer, kek_file: Path) -> None:
     assert kek_file.exists()
-    with server.database("template0") as empty:
-        refused = dossier("rebuild", "--database-url", empty)
+    with server.database("template0") as bare:
+        refused = dossier("rebuild", "--database-url", bare)
     assert refused.exit_code == 1
     assert "try `dossier migrate`" in refused.err
 
