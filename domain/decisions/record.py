@@ -212,10 +212,25 @@ def _apply(event: RecordedEvent, case: Case) -> None:
         raise NotCorrectable(
             "an identifier once given up may be another file's by now", FieldError("", "record the identifier anew")
         )
+    _refuse_lapsing_claims(event, case)
     after = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
     starts = [fact.effective_from for fact in facts]
     if facts and all(map(_same_values, before, after, starts)):
         raise NoChange("this says what the file already says", FieldError("", "no value would change"))
+
+
+def _refuse_lapsing_claims(event: RecordedEvent, case: Case) -> None:
+    """Rule I4: a revocation may not lie in the future, be it an earlier one that would hold again."""
+    if not (_undoes(event) or any(fact.slot.startswith("/identifiers/") for fact in event.facts)):
+        return
+    if case.file.lapsing_claims():
+        raise EffectiveDateOutOfRange(
+            "an identifier may not be given up in the future",
+            FieldError(
+                "" if event.envelope.retracts else "/effective_to",
+                "an earlier revocation would hold again; end it when the time has come",
+            ),
+        )
 
 
 def _undoes(event: RecordedEvent) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.decisions.identity import ChangeLegalName, RecordIdentifier, RevokeIdentifier
@@ -144,6 +146,24 @@ def test_an_identifier_is_claimed_before_and_after_its_valid_time() -> None:
     assert story.whole().claims() == {USCC}
     story.now = story.now.replace(year=2027)
     assert story.whole().claims() == {USCC}
+
+
+def test_an_identifier_recorded_after_a_revocation_is_not_given_up_by_the_clock() -> None:
+    """Else who holds it would depend on when somebody looked; for its expiry there is a field."""
+    story, again = with_identifier(), RecordIdentifier(scheme=USCC[0], value=USCC[1])
+    story.do(RevokeIdentifier(scheme=USCC[0], value=USCC[1]), now="2026-03-01")
+    ending: dict[str, Any] = {"effective_from": "2026-03-02", "effective_to": "2026-04-01"}
+    story.refuses(EffectiveDateOutOfRange, again, pointer="/effective_to", now="2026-03-02", **ending)
+    [recorded] = story.do(again, now="2026-03-02")
+    shortened = CorrectFact(corrects=recorded.envelope.event_id, replacement={})
+    story.refuses(EffectiveDateOutOfRange, shortened, pointer="/effective_to", now="2026-03-03", **ending)
+    said_more = RecordIdentifier(scheme=USCC[0], value=USCC[1], issuer="SAMR")
+    story.do(said_more, now="2026-03-03", **ending)
+    retraction = RetractFact(retracts=recorded.envelope.event_id)
+    story.refuses(EffectiveDateOutOfRange, retraction, pointer="", now="2026-03-03")
+    assert story.whole().claims() == {USCC}
+    story.do(retraction, now="2026-04-01")
+    assert story.whole().claims() == set()
 
 
 def test_a_claim_once_given_up_comes_back_neither_by_retraction_nor_by_correction_of_its_revocation() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,11 +21,13 @@ from domain.decisions.identity import RecordIdentifier, RevokeIdentifier
 from domain.errors import IdentifierAlreadyClaimed, VersionConflict
 from ledger.errors import Overloaded, Unavailable
 from ledger.records import Outcome, Receipt, Submission
+from tests.ledger.conflicts import conflicts_in
 from tests.ledger.writing import (
     USCC,
     Path,
     assert_consistent,
     attribute,
+    count,
     order,
     receipt_of,
     receipts_of,
@@ -73,15 +76,10 @@ def test_batches_that_meet_on_the_same_files_are_all_recorded(
     one, other = processes
     accepted = at_once([lambda: work(one, "one", customers), lambda: work(other, "other", customers[::-1])])
     assert [len(receipts) for receipts in accepted] == [60, 60]  # of each two alike, the second changes nothing
-    assert deadlocks(database) == 0
+    for process in processes:
+        process.pool.close()
+    assert conflicts_in(database).deadlocks == 0
     assert_consistent(database)
-
-
-def deadlocks(database: str) -> int:
-    with psycopg.connect(database) as connection:
-        row = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def test_of_orders_that_saw_the_same_version_one_is_recorded(
@@ -114,6 +112,70 @@ def test_of_files_that_claim_one_identifier_one_gets_it(processes: list[Path], d
         (refused,) = (outcome for outcome in outcomes if isinstance(outcome, IdentifierAlreadyClaimed))
         assert refused.holder == str(winner.customer_id)
     assert_consistent(database)
+
+
+def test_who_gives_up_one_identifier_for_another_deadlocks_with_nobody_who_claims_both(database: str) -> None:
+    """The slow one waits for B halfway through its claims; the quick one has taken and then given up C meanwhile."""
+    slow_decides, quick_is_done = threading.Event(), threading.Event()
+
+    def slow_id() -> UUID:
+        slow_decides.set()
+        quick_is_done.wait()
+        return uuid7()
+
+    with (
+        write_path(database, new_id=slow_id) as slow,
+        write_path(database) as quick,
+        psycopg.connect(database) as third,
+    ):
+        claimant, owner = receipts_of(quick.process(registration("claimant"), registration("owner")))
+        claims = [_identifier(RecordIdentifier, claimant.customer_id, value) for value in "ABC"]
+        swap = [
+            _identifier(command, owner.customer_id, value)
+            for command, value in ((RevokeIdentifier, "C"), (RecordIdentifier, "A"))
+        ]
+        with ThreadPoolExecutor(2) as threads:
+            slowly = threads.submit(slow.process, *claims)
+            slow_decides.wait()
+            quick.accept(_identifier(RecordIdentifier, owner.customer_id, "C"))
+            third.execute("INSERT INTO read.identifier VALUES ('REGISTER', 'B', gen_random_uuid(), 1)")
+            quick_is_done.set()
+            wait_for_waiting(database, 1)
+            quickly = threads.submit(quick.process, *swap)
+            wait_for_waiting(database, 2)
+            third.rollback()
+        receipts_of(quickly.result())
+        assert [type(outcome).__name__ for outcome in slowly.result()] == [
+            "IdentifierAlreadyClaimed",
+            "Receipt",
+            "Receipt",
+        ]
+    assert conflicts_in(database).deadlocks == 0
+    assert_consistent(database)
+
+
+def _identifier(command: type[RecordIdentifier | RevokeIdentifier], customer: UUID, value: str) -> Submission:
+    return order(customer, command(scheme="REGISTER", value=value))
+
+
+def wait_for_waiting(database: str, number: int) -> None:
+    """Wait until that many transactions wait for another one."""
+    while count(database, "pg_locks WHERE locktype = 'transactionid' AND NOT granted") < number:
+        time.sleep(0.01)
+
+
+def test_a_deadlock_would_be_counted(database: str) -> None:
+    """The two tests above look for none: this is what they would see."""
+    with psycopg.connect(database) as one, psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
+        one.execute("SET LOCAL deadlock_timeout = '10ms'")
+        for connection, key in ((one, 1), (other, 2)):
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+        waiting = threads.submit(other.execute, "SELECT pg_advisory_xact_lock(1)")
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            one.execute("SELECT pg_advisory_xact_lock(2)")
+        one.rollback()
+        waiting.result()
+    assert conflicts_in(database).deadlocks == 1
 
 
 def test_identifiers_that_files_hand_to_each_other_have_one_holder_all_along(

@@ -1,0 +1,14 @@
+"""What a service says on standard error."""
+
+from __future__ import annotations
+
+import json
+
+from tests.scenarios.service import Service
+
+
+def assert_only_json(service: Service) -> None:
+    """It logs one JSON object a line and nothing else, however often workers meet; and it complains of nothing."""
+    for line in service.log.read_text(encoding="utf-8").splitlines():
+        assert isinstance(json.loads(line), dict), line
+    assert service.complaints() == "", service.log.read_text()
