@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from api import errors, openapi
 from api.connections import READERS, WRITERS
+from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
             uuid7,
             records.read_history,
             BodyRooms(settings.body_bytes),
+            CurrentProfiles(),
             CatchUp(readers),
             wait_seconds=settings.read_wait_seconds,
         )

@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import ClientDisconnect
 
 from api.bodies import LONGEST_BODY_BYTES
+from api.current_profiles import CurrentProfiles
 from api.errors import Problem
 from api.parameters import flag, require_known_parameters
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
@@ -48,6 +49,7 @@ class Service:
     fold: Callable[[UUID], CustomerFile]
     """Folds a customer's whole stream, blocking; for the rare profile row of another fold version."""
     rooms: BodyRooms
+    current_profiles: CurrentProfiles
     catch_up: CatchUp
     wait_seconds: float
     """How long a read waits for a connection, and for its read model, before it answers 503."""

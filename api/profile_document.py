@@ -55,8 +55,13 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
             for segment in file.pending(now)
         ],
         map(_request, file.requests.values()),
-        {"known_at": now, "position": None, "version": file.version, "valid_at": now, "stable": False},
+        current_basis(file.version, now),
     )
+
+
+def current_basis(version: int, now: datetime) -> dict[str, Any]:
+    """What a current profile is as of."""
+    return {"known_at": now, "position": None, "version": version, "valid_at": now, "stable": False}
 
 
 def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str, Any]:

@@ -100,23 +100,29 @@ class ProfileView:
         return [Statement(_QUERIES["save"], columns)]
 
 
-class CurrentFile(NamedTuple):
-    """A customer's present file, and the database's clock when it was read: `file` is not yet folded up to it."""
+class CurrentRow(NamedTuple):
+    """A customer's row as it is stored. Two that are equal say the same, at any instant."""
 
-    file: CustomerFile
-    now: datetime
+    version: int
+    profile_version: int
+    boundaries: int
+    as_of: datetime
+    fold_version: int
+    state: bytes
+
+    def file(self, customer_id: UUID) -> CustomerFile:
+        """The file that the row says, folded up to `as_of`. Raises FoldOutdated."""
+        file = decode(customer_id, self)
+        if file is None:
+            raise FoldOutdated(customer_id, self.fold_version)
+        return file
 
 
-async def current(connection: AsyncConnection[Any], customer_id: UUID) -> CurrentFile | None:
-    """The customer's present file; None for a customer that nobody registered. Raises FoldOutdated."""
-    cursor = await connection.execute(_QUERIES["current"], {"customer_id": customer_id})
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    file = decode(customer_id, row[1:7])
-    if file is None:
-        raise FoldOutdated(customer_id, row[5])
-    return CurrentFile(file, row[7])
+async def current(connection: AsyncConnection[Any], customer_id: UUID) -> tuple[CurrentRow, datetime] | None:
+    """The customer's row and the database's clock when it was read; None for a customer that nobody registered."""
+    cursor = connection.cursor(binary=True)
+    row = await (await cursor.execute(_QUERIES["current"], {"customer_id": customer_id})).fetchone()
+    return None if row is None else (CurrentRow(*row[1:7]), row[7])
 
 
 def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> bytes:

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from psycopg import AsyncConnection
 
 from api import openapi, schemas
-from api.answers import json_response, unchanged
+from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
 from api.errors import Problem
 from api.known_files import KnownFile, known_file
@@ -68,28 +68,33 @@ async def read_version(request: Request, customer_id: UUID, version: str) -> Res
 async def _current(
     connection: AsyncConnection[Any], request: Request, customer_id: UUID, fields: list[str] | None
 ) -> Response:
-    file, now = await _current_file(connection, request, customer_id)
+    found = await profile.current(connection, customer_id)
+    if found is None:
+        raise CustomerUnknown(f"there is no customer {customer_id}")
+    row, now = found
     if (token := request.query_params.get("after")) is not None:
-        _require_seen(customer_id, file.version, token)
+        _require_seen(customer_id, row.version, token)
+    now = max(now, row.as_of)
+    shown = service_of(request).current_profiles
+    try:
+        etag = shown.etag(customer_id, row, now)
+        return unchanged(request, etag) or (
+            Json(shown.body(customer_id, row, now), headers={"ETag": etag})
+            if fields is None
+            else _answer(request, row.file(customer_id), now, fields)
+        )
+    except FoldOutdated:
+        file = await asyncio.to_thread(service_of(request).fold, customer_id)
+        return _answer(request, file, max(now, file.as_of), fields)
+
+
+def _answer(request: Request, file: CustomerFile, now: datetime, fields: list[str] | None) -> Response:
+    """The profile of a file, rendered for this request."""
     file.advance(now)
     etag = f'"{file.revision}"'
     return unchanged(request, etag) or json_response(
         rendered(of_current_file(file, now), fields), headers={"ETag": etag}
     )
-
-
-async def _current_file(
-    connection: AsyncConnection[Any], request: Request, customer_id: UUID
-) -> tuple[CustomerFile, datetime]:
-    """The file and the instant to show it at. Raises CustomerUnknown."""
-    try:
-        row = await profile.current(connection, customer_id)
-    except FoldOutdated:
-        file = await asyncio.to_thread(service_of(request).fold, customer_id)
-        return file, max(await basis.clock(connection), file.as_of)
-    if row is None:
-        raise CustomerUnknown(f"there is no customer {customer_id}")
-    return row.file, max(row.now, row.file.as_of)
 
 
 def _require_seen(customer_id: UUID, version: int, token: str) -> None:

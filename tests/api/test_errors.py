@@ -22,6 +22,12 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     # the write path tries again, or answers Overloaded
     ledger.AppendConflict,
     ledger.ConcurrencyFailure,
+    # an operator's verbs end in them
+    projections.StreamUnreadable,
+    projections.AnotherRebuild,
+    projections.SchemaTaken,
+    projections.TablesAltered,
+    projections.NeverFree,
 }
 _FAULTS = (ledger.UnreadableEvent, ledger.DataKeyMissing, ledger.KeyEncryptionError)
 """What only damage or a wrong installation can bring: 500, and the log says which."""

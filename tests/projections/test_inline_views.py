@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from ledger.errors import AppendConflict
 from ledger.statements import FileChange, Statement
 from projections.errors import FoldOutdated
 from projections.identifiers import IdentifierView
-from projections.profile import CurrentFile, ProfileView, current
+from projections.profile import CurrentRow, ProfileView, current
 from tests.make import RECORDING_STARTS, Stream
 from tests.projections.world import World
 
@@ -50,8 +50,8 @@ def rows(world: World, statement: Statement) -> list[tuple[Any, ...]]:
         return connection.execute(statement.sql.encode(), statement.params).fetchall()
 
 
-def now_of(world: World, customer_id: UUID) -> CurrentFile | None:
-    async def ask(connection: AsyncConnection[Any]) -> CurrentFile | None:
+def now_of(world: World, customer_id: UUID) -> tuple[CurrentRow, datetime] | None:
+    async def ask(connection: AsyncConnection[Any]) -> tuple[CurrentRow, datetime] | None:
         return await current(connection, customer_id)
 
     return world.read(ask)
@@ -83,8 +83,9 @@ def test_saving_again_replaces_the_row(world: World) -> None:
     save(world, FileChange(frozenset(), the_file(stream)))
     found = now_of(world, stream.customer_id)
     assert found is not None
-    assert found.file == the_file(stream)
-    assert found.now > found.file.as_of
+    row, now = found
+    assert row.file(stream.customer_id) == the_file(stream)
+    assert now > row.as_of
 
 
 def test_nobody_has_no_current_file(world: World) -> None:
@@ -96,8 +97,10 @@ def test_a_row_of_another_fold_is_refused_by_readers_and_left_to_the_writer(worl
     save(world, FileChange(frozenset(), the_file(stream)))
     with psycopg.connect(world.conninfo) as connection:
         connection.execute("UPDATE read.profile SET fold_version = 0")
+    found = now_of(world, stream.customer_id)
+    assert found is not None
     with pytest.raises(FoldOutdated) as caught:
-        now_of(world, stream.customer_id)
+        found[0].file(stream.customer_id)
     assert (caught.value.customer_id, caught.value.fold_version) == (stream.customer_id, 0)
     (row,) = rows(world, ProfileView().load([stream.customer_id]))
     assert ProfileView().decode(row) is None

@@ -1,0 +1,76 @@
+"""Current profiles as bytes, each rendered once for as long as its row stays what it was.
+
+What must stay true: an answer is always made of the row that was just read; what is remembered is only how that very
+row, byte for byte, reads as JSON, and only up to the next instant at which the same row says something else.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from api.encoding import to_json
+from api.profile_document import current_basis, of_current_file, rendered
+from projections.profile import CurrentRow
+
+_MOST_REMEMBERED: Final = 4096
+"""Of a few kilobytes each."""
+
+
+class _Remembered(NamedTuple):
+    row: CurrentRow
+    until: datetime | None
+    etag: str
+    before_basis: bytes
+    after_basis: bytes
+
+
+class CurrentProfiles:
+    """One per process; used by one thread."""
+
+    def __init__(self, most: int = _MOST_REMEMBERED) -> None:
+        self._most = most
+        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._remembered)
+
+    def etag(self, customer_id: UUID, row: CurrentRow, now: datetime) -> str:
+        """What names the profile of a row at an instant. Raises FoldOutdated."""
+        return self._of(customer_id, row, now).etag
+
+    def body(self, customer_id: UUID, row: CurrentRow, now: datetime) -> bytes:
+        """The profile of a row at an instant, as JSON. Raises FoldOutdated."""
+        found = self._of(customer_id, row, now)
+        basis = to_json(current_basis(row.version, now))
+        return b"".join((found.before_basis, basis, found.after_basis))
+
+    def _of(self, customer_id: UUID, row: CurrentRow, now: datetime) -> _Remembered:
+        found = self._remembered.get(customer_id)
+        if found is None or found.row != row or (found.until is not None and now >= found.until):
+            found = self._remembered[customer_id] = _render(customer_id, row, now)
+            if len(self._remembered) > self._most:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(customer_id)
+        return found
+
+
+def _render(customer_id: UUID, row: CurrentRow, now: datetime) -> _Remembered:
+    file = row.file(customer_id)
+    file.advance(now)
+    members = rendered(of_current_file(file, now))
+    names = list(members)
+    place = names.index("basis")
+    before = to_json({name: members[name] for name in names[:place]})
+    after = to_json({name: members[name] for name in names[place + 1 :]})
+    until = [instant for instant in (file.next_boundary(), _begins(file.effective_since, now)) if instant is not None]
+    return _Remembered(
+        row, min(until, default=None), f'"{file.revision}"', before[:-1] + b',"basis":', b"," + after[1:]
+    )
+
+
+def _begins(effective_since: datetime | None, now: datetime) -> datetime | None:
+    """When a file that is not effective yet comes to be so."""
+    return effective_since if effective_since is not None and effective_since > now else None
