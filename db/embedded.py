@@ -32,6 +32,9 @@ SUPERUSER = "dossier"
 DATABASE = "dossier"
 
 _LOCK_WAIT_SECONDS = 60.0
+# What a server is told whose owner has died, and after how many seconds. SIGINT is not enough: asked to shut down while
+# it recovers from the crash of one of its processes, PostgreSQL 18 waits for others that it never tells to end.
+_ORPHAN_SIGNALS = ((0.0, signal.SIGINT), (10.0, signal.SIGQUIT), (20.0, signal.SIGKILL))
 _ATTACH_WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
@@ -99,15 +102,17 @@ class EmbeddedPostgres:
         return self._watch.process_id if self._watch is not None else None
 
     def _acquire_lock(self) -> None:
-        """Take the folder's lock. A dead owner's server is asked to end, and waited for."""
-        deadline = time.monotonic() + _LOCK_WAIT_SECONDS
-        asked: set[int] = set()
+        """Take the folder's lock. A dead owner's server is asked to end, ever more firmly, and waited for."""
+        started_at = time.monotonic()
+        asked: set[tuple[int, signal.Signals]] = set()
         while not self._lock.try_acquire():
             if (owner := self._lock.living_owner()) is not None:
                 raise AlreadyOwned(self._folder.path, f"process {owner}")
-            if time.monotonic() > deadline:
+            waited_seconds = time.monotonic() - started_at
+            if waited_seconds > _LOCK_WAIT_SECONDS:
                 raise AlreadyOwned(self._folder.path, "a process that cannot be seen from here")
-            asked |= _end_orphans(self._folder, asked)
+            due = [number for after_seconds, number in _ORPHAN_SIGNALS if after_seconds <= waited_seconds]
+            asked |= _end_orphans(self._folder, due[-1], asked)
             time.sleep(_POLL_SECONDS)
 
     def _start_owned(self, binaries: Binaries) -> None:
@@ -182,11 +187,15 @@ def _is_served(cluster: Path, socket_dir: str) -> bool:
     return row is not None and row[0] == str(cluster)
 
 
-def _end_orphans(folder: DataFolder, asked: set[int]) -> set[int]:
-    """Ask servers of this folder, whose owner has died, to shut down; return those asked now."""
+def _end_orphans(
+    folder: DataFolder, number: signal.Signals, asked: set[tuple[int, signal.Signals]]
+) -> set[tuple[int, signal.Signals]]:
+    """Send a signal to servers of this folder, whose owner has died, unless they got it; return who got it now."""
     found = ((cluster, read_postmaster_file(cluster)) for cluster in folder.clusters().values())
-    orphans = {said.process_id for cluster, said in found if said and is_server_of(said.process_id, cluster)} - asked
-    for process_id in orphans:
-        _logger.warning("shutting down PostgreSQL %d, whose owner has died", process_id)
-        os.kill(process_id, signal.SIGINT)
+    servers = {said.process_id for cluster, said in found if said and is_server_of(said.process_id, cluster)}
+    orphans = {(process_id, number) for process_id in servers} - asked
+    for process_id, _ in orphans:
+        _logger.warning("shutting down PostgreSQL %d, whose owner has died (%s)", process_id, number.name)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, number)
     return orphans

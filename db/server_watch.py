@@ -10,10 +10,12 @@ thread that started a child, not its process.
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
@@ -31,6 +33,8 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _SHORT_LIFE_SECONDS = 10.0
 _LOG_TAIL_BYTES = 4000
+_LITTLE_SPACE_BYTES = 16 * 1024 * 1024
+"""A file of the write-ahead log needs as much; without a new one the server cannot even recover."""
 
 _logger = logging.getLogger(__name__)
 
@@ -97,8 +101,16 @@ class ServerWatch:
             if time.monotonic() - started_at > _SHORT_LIFE_SECONDS:
                 pause_seconds = _FIRST_PAUSE_SECONDS
             _logger.error("PostgreSQL has died; starting it again (see %s)", self._log)
+            self._tell_of_full_disks()
             self._stopping.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def _tell_of_full_disks(self) -> None:
+        """The server's log, which is on such a disk as a rule, has no room for the reason."""
+        for folder in (self._cluster, self._cluster / "pg_wal"):
+            with suppress(OSError):
+                if (free := shutil.disk_usage(folder).free) < _LITTLE_SPACE_BYTES:
+                    _logger.error("the disk of %s has no space left (%d bytes)", folder, free)
 
     def _run_once_whatever_happens(self) -> str:
         try:

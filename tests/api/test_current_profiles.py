@@ -48,7 +48,7 @@ def test_a_remembered_profile_reads_as_a_fresh_one_at_every_instant() -> None:
         now = last(stream) + days * DAY
         tags.append(profiles.etag(stream.customer_id, row, now))
         assert profiles.body(stream.customer_id, row, now) == fresh(stream, now)
-    assert [tag == before for before, tag in zip(tags, tags[1:], strict=False)] == [
+    assert [tag == before for before, tag in pairwise(tags)] == [
         True,
         False,
         True,

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from db.data_folder import DataFolder, OwnerLock
-from db.embedded import EmbeddedPostgres
+from db.embedded import EmbeddedPostgres, attach
 from db.errors import StartFailed
 from db.postgres_binaries import find_bindir
 from tests.db.owner import owner
@@ -52,6 +52,13 @@ def cluster_of(data_dir: Path) -> Path:
 
 def is_running(process_id: int) -> bool:
     return Path(f"/proc/{process_id}").exists()
+
+
+def recovering_children_of(process_id: int) -> list[int]:
+    """Find the process that replays the log of a server that starts after a crash."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    titles = {child: Path(f"/proc/{child}/cmdline") for child in map(int, children)}
+    return [child for child, title in titles.items() if title.exists() and b" recovering" in title.read_bytes()]
 
 
 def test_a_killed_server_is_started_again_with_all_that_was_committed(data_dir: Path) -> None:
@@ -122,6 +129,15 @@ def test_a_restart_that_the_machine_refuses_is_tried_again(
         wait_until(lambda: answers(server.conninfo()))
 
 
+def test_a_full_disk_is_told_for_the_log_on_it_cannot(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("db.server_watch._LITTLE_SPACE_BYTES", 2**62)
+    with EmbeddedPostgres(data_dir, fsync=False) as server:
+        kill_and_wait_for_another(server)
+    assert f"the disk of {cluster_of(data_dir)} has no space left" in caplog.text
+
+
 def test_the_server_ends_with_its_killed_owner(data_dir: Path) -> None:
     with owner(data_dir) as process:
         assert process.stdout is not None
@@ -152,6 +168,31 @@ def test_an_orphaned_server_is_shut_down_and_waited_for(data_dir: Path, caplog: 
         assert server.process_id != server_id
         assert answers(server.conninfo())
         server.stop()
+
+
+def test_an_orphan_that_never_ends_its_shutdown_is_made_to(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL 18 hangs when it is to shut down while it recovers from the crash of one of its processes."""
+    monkeypatch.setattr("db.embedded._ORPHAN_SIGNALS", ((0.0, signal.SIGINT), (3.0, signal.SIGQUIT)))
+    with owner(data_dir) as process:
+        assert process.stdout is not None
+        server_id = int(process.stdout.readline())
+        conninfo = attach(data_dir)
+        assert conninfo is not None
+        with psycopg.connect(conninfo) as connection:
+            connection.execute("CREATE TABLE much AS SELECT generate_series(1, 300000) AS value")
+            connection.commit()
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
+        while not (recovering := recovering_children_of(server_id)):
+            time.sleep(0.001)
+        os.kill(recovering[0], signal.SIGSTOP)
+        log_start = (data_dir / "postgres.log").stat().st_size
+        process.kill()
+        process.wait()
+        wait_until(lambda: b"fast shutdown request" in (data_dir / "postgres.log").read_bytes()[log_start:])
+        os.kill(recovering[0], signal.SIGCONT)
+    with EmbeddedPostgres(data_dir, fsync=False) as server:
+        assert server.process_id != server_id
+        assert answers(server.conninfo())
 
 
 @pytest.mark.parametrize("content", ["{pid}\n{cluster}\n1\n5432\n{run}\n\n0 0\nready\n", "", "nonsense"])

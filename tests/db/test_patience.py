@@ -77,6 +77,21 @@ def test_async_callers_are_told_as_well(proxy: Proxy) -> None:
     asyncio.run(scenario())
 
 
+def test_a_statement_that_is_only_slow_ends_on_the_server_as_well(database: str) -> None:
+    async def scenario() -> None:
+        async with (
+            async_pool(database, "dossier_reader", min_size=1, max_size=1, autocommit=True) as pool,
+            pool.connection() as connection,
+        ):
+            assert isinstance(connection, PatientAsyncConnection)
+            ((milliseconds,),) = await (
+                await connection.execute("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")
+            ).fetchall()
+            assert 0 < milliseconds < connection.patience_seconds * 1000
+
+    asyncio.run(scenario())
+
+
 def test_waiting_for_notifications_is_not_waiting_for_an_answer(proxy: Proxy) -> None:
     with connect_for_turn(proxy.conninfo, "dossier_projector") as connection:
         connection.execute("LISTEN something")

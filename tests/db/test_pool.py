@@ -73,7 +73,7 @@ def test_a_url_is_a_conninfo_too() -> None:
         "dbname": "dossier",
         "sslmode": "require",
         "options": "-c timezone=UTC -c tcp_keepalives_idle=5s -c tcp_keepalives_interval=2s -c tcp_keepalives_count=4"
-        " -c tcp_user_timeout=13s -c client_connection_check_interval=5s -c role=dossier_reader",
+        " -c tcp_user_timeout=13s -c role=dossier_reader",
         "application_name": "dossier_reader",
         "connect_timeout": "10",
         "tcp_user_timeout": "13000",
