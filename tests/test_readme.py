@@ -28,6 +28,7 @@ _VARIES = (
     (re.compile(r"^\d+ +<day>", re.MULTILINE), "<position> <day>"),
     (re.compile(r"position \d+"), "position <n>"),
     (re.compile(r"[\d.]+ s, [\d,]+ changes/s"), "<speed>"),
+    (re.compile(r" in [\d.]+ s"), " in <seconds>"),
     (re.compile(r"[─\s]+"), " "),
 )
 
