@@ -18,14 +18,12 @@ from cli.errors import CliError, Conflict, Damaged, Unavailable
 from cli.operate import database
 from cli.options import DatabaseOption, DataOption, load_settings
 from cli.processes import settle_memory
-from db.data_folder import DataFolder
-from ledger.errors import KeyEncryptionError, LedgerError, is_unavailable
-from ledger.kek import FileKek
+from cli.stored import require_database, stored_kek
+from ledger.errors import LedgerError, is_unavailable
 from projections import rebuild as rebuilding
 from projections.differences import Difference
 from projections.errors import AnotherRebuild, NeverFree, ProjectionError
 from projections.rebuild import Summary, Watch
-from settings import Settings
 
 
 class ReadModel(StrEnum):
@@ -47,8 +45,8 @@ def rebuild(
 ) -> None:
     """Compute the read models anew from the events and put right what differs; a service may be at work meanwhile."""
     settings = load_settings(data=data, database_url=database_url)
-    _require_database(settings)
-    kek = _kek(settings)
+    require_database(settings)
+    kek = stored_kek(settings)
     names = [model.value for model in only or ReadModel]
     settle_memory()
     begun = time.monotonic()
@@ -122,18 +120,3 @@ def _refused(error: psycopg.Error) -> str:
             return "the schema is not this program's; try `dossier migrate`"
         case _:
             return f"the database refused: {error.diag.message_primary or type(error).__name__}"
-
-
-def _require_database(settings: Settings) -> None:
-    """Raise Unavailable where none was ever made: nothing is to be made here."""
-    if settings.conninfo is None and not DataFolder.at(settings.data).clusters():
-        raise Unavailable(f"there is no database in {settings.data}")
-
-
-def _kek(settings: Settings) -> FileKek:
-    try:
-        return FileKek.from_file(settings.kek_file)
-    except KeyEncryptionError as error:
-        raise CliError(f"{error}; without the key that wraps the data keys nothing can be read") from error
-    except OSError as error:
-        raise CliError(f"the key file {settings.kek_file} cannot be read: {error.strerror or error}") from error

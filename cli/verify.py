@@ -16,10 +16,10 @@ from psycopg import Connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from cli.errors import CliError, Damaged, Unavailable
-from cli.operate import database, told_plainly
+from cli.errors import CliError, Damaged
+from cli.operate import database
 from cli.options import DatabaseOption, DataOption, load_settings, print_json
-from db.data_folder import DataFolder
+from cli.stored import require_database, stored_kek
 from ledger.errors import KeyEncryptionError
 from ledger.findings import Finding
 from ledger.kek import FileKek
@@ -40,8 +40,8 @@ def verify(
 ) -> None:
     """Verify streams, log, keys, requests and read models. Changes nothing; a service may be at work meanwhile."""
     settings = load_settings(data=data, database_url=database_url)
-    _require_database(settings)
-    kek = _kek(settings)
+    require_database(settings)
+    kek = stored_kek(settings)
     read_models = () if evidence_only else (*FOLLOWED, *INLINE)
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
@@ -75,22 +75,6 @@ def _document(findings: list[Finding], counts: Counter[str], extent: Extent, sec
         "counts": dict(sorted(counts.items())),
         "findings": [asdict(finding) for finding in findings],
     }
-
-
-def _require_database(settings: Settings) -> None:
-    """Raise Unavailable where none was ever made: nothing is to be made here."""
-    with told_plainly(settings):
-        if settings.conninfo is None and not DataFolder.at(settings.data).clusters():
-            raise Unavailable(f"there is no database in {settings.data}")
-
-
-def _kek(settings: Settings) -> FileKek:
-    try:
-        return FileKek.from_file(settings.kek_file)
-    except KeyEncryptionError as error:
-        raise CliError(str(error)) from error
-    except OSError as error:
-        raise CliError(f"the key file {settings.kek_file} cannot be read: {error.strerror or error}") from error
 
 
 @contextmanager
