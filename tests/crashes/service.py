@@ -30,6 +30,7 @@ from tests.scenarios.client import Signer
 PATIENCE_SECONDS = 120.0
 _RESTART_SECONDS = 0.2
 _POLL_SECONDS = 0.02
+_NAMES = {"cli.main", "cli.worker", "cli.follow", "postgres"}
 _BELOW_EPHEMERAL = range(20000, 30000)
 
 
@@ -62,12 +63,11 @@ class Service:
             yield service
         finally:
             keeper.cancel()
-            service.process.terminate()
-            exit_code = await asyncio.to_thread(service.process.wait, PATIENCE_SECONDS)
-        assert exit_code == 0, service.log.read_text()
-        assert pieces_of(service.data) == [], "something outlived the service"
-        assert "request failed" not in service.said()
-        assert "a batch failed as a whole" not in service.said()
+            exit_code, outlived = await asyncio.to_thread(service.end)
+        assert exit_code == 0, service.said()[-4000:]
+        assert outlived == [], "something outlived the service"
+        for complaint in ("request failed", "a batch failed as a whole"):
+            assert f'"event": "{complaint}"' not in service.said()
         await asyncio.to_thread(_empty, data)
 
     @property
@@ -100,6 +100,17 @@ class Service:
                 env={**inherited, **self.environment},
                 start_new_session=True,
             )
+
+    def end(self) -> tuple[int | None, list[int]]:
+        """End it as an operator does. Its exit code, None if it had to be killed, and what of it was left."""
+        self.process.terminate()
+        exit_code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            exit_code = self.process.wait(PATIENCE_SECONDS)
+        left = pieces_of(self.data)
+        for process_id in left:
+            kill(process_id)
+        return exit_code, left
 
     def pieces(self, name: str) -> list[int]:
         """The process ids of the parent's living children of that name: a module of ours, or `postgres`."""
@@ -172,13 +183,13 @@ def children_of(process_id: int) -> list[int]:
 
 
 def pieces_of(data: Path) -> list[int]:
-    """Every living process that was started for that data folder, whoever its parent is by now."""
+    """Every living process of ours that was started for that data folder, whoever its parent is by now."""
     marks = (os.fsencode(f"DOSSIER_DATA={data}"), os.fsencode(data))
     found = []
     for process_id in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{process_id}/cmdline").read_bytes() + Path(f"/proc/{process_id}/environ").read_bytes()
-            if process_id != os.getpid() and any(mark in words for mark in marks) and _is_alive(process_id):
+            if any(mark in words for mark in marks) and _name(process_id) in _NAMES and _is_alive(process_id):
                 found.append(process_id)
     return found
 

@@ -39,6 +39,7 @@ class Trial:
 
     async def round(self, victims: Sequence[str]) -> None:
         """Load, the blows, and everything back by itself; then what clients were told is what is stored."""
+        since = len(self._load.orders)
         async with self._load.running():
             await asyncio.sleep(self._chance.uniform(0.2, 0.8))
             started_at = time.monotonic()
@@ -46,12 +47,13 @@ class Trial:
             await self._service.whole(*chain.from_iterable(dead))
             self._recovered_after["+".join(victims)].append(time.monotonic() - started_at)
             await asyncio.sleep(0.1)
-        self._events = await asyncio.to_thread(reckon, self._conninfo(), self._load.orders)
+        self._events = await asyncio.to_thread(reckon, self._conninfo(), self._load.orders, since)
         acknowledged = [order for order in self._load.orders[-1000:] if order.is_acknowledged]
         await self._load.ask_again(self._chance.sample(acknowledged, min(_ASKED_AGAIN, len(acknowledged))))
 
     async def check(self) -> None:
-        """Hold all that is stored against itself."""
+        """Hold all that is stored against all that was told, and against itself."""
+        await asyncio.to_thread(reckon, self._conninfo(), self._load.orders)
         await asyncio.to_thread(check, self._conninfo(), self._service.kek)
 
     def record(self, record: Record) -> None:

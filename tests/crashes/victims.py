@@ -1,7 +1,7 @@
 """Who is killed, and how: one function per kind of victim, each returning once the blow has fallen.
 
-It yields what the service may not count among its pieces any more. Everything of PostgreSQL's dies with one of its
-processes: the server ends the others itself and recovers.
+It returns whose end is to be waited for. All of PostgreSQL's processes die with one of them: the server ends the others
+itself and recovers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STILL_SECONDS: Final = 1.5
 _FROST_SECONDS: Final = 12.0
 
 Blow = Callable[[Service, random.Random], Awaitable[list[int]]]
-"""Strikes once, and returns the process ids that are dead from then on."""
+"""Strikes once, and returns the processes that die of it."""
 
 
 async def worker(service: Service, chance: random.Random) -> list[int]:
@@ -54,7 +54,18 @@ async def backend(service: Service, chance: random.Random) -> list[int]:
 
 async def commit(service: Service, chance: random.Random) -> list[int]:
     """A backend while it commits: before, within or just after the moment from which the commit is durable."""
-    return await asyncio.to_thread(_kill_at_commit, service, chance.uniform(0, _COMMIT_SECONDS))
+    backends = list(service.backends())
+    if not await asyncio.to_thread(_kill_when_committing, backends, backends, chance):
+        _killed(list(service.backends()), chance)
+    return backends
+
+
+async def sender(service: Service, chance: random.Random) -> list[int]:
+    """A worker while something is committed, perhaps for one of its clients, who are not told any more."""
+    workers = service.pieces("cli.worker")[:1]
+    if workers and not await asyncio.to_thread(_kill_when_committing, list(service.backends()), workers, chance):
+        _killed(workers, chance)
+    return workers
 
 
 async def stillness(service: Service, chance: random.Random) -> list[int]:
@@ -67,7 +78,7 @@ async def stillness(service: Service, chance: random.Random) -> list[int]:
 async def frost(service: Service, chance: random.Random) -> list[int]:
     """The database server freezes, now and then longer than anybody waits, and thaws with all that was on its way."""
     with held_still(*service.pieces("postgres"), *service.backends()):
-        await asyncio.sleep(_FROST_SECONDS if chance.random() < 0.2 else chance.uniform(0.1, _STILL_SECONDS))
+        await asyncio.sleep(_FROST_SECONDS if chance.random() < 0.1 else chance.uniform(0.1, _STILL_SECONDS))
     return []
 
 
@@ -76,6 +87,7 @@ KINDS: Final[dict[str, Blow]] = {
     "follower": follower,
     "parent": parent,
     "commit": commit,
+    "sender": sender,
     "postmaster": postmaster,
     "backend": backend,
     "stillness": stillness,
@@ -91,17 +103,16 @@ def _killed(process_ids: list[int], chance: random.Random) -> list[int]:
     return chosen
 
 
-def _kill_at_commit(service: Service, delay_seconds: float) -> list[int]:
-    """Kill whichever backend is seen committing first, `delay_seconds` later; any one if none does."""
+def _kill_when_committing(backends: list[int], victims: list[int], chance: random.Random) -> bool:
+    """Kill the backend first seen committing, or the one victim, a moment later; False if none is seen for a while."""
+    delay_seconds = chance.uniform(0, _COMMIT_SECONDS)
+    titles = {process_id: Path(f"/proc/{process_id}/cmdline") for process_id in backends}
     deadline = time.monotonic() + _LONGEST_LOOK_SECONDS
-    backends = list(service.backends())
     while time.monotonic() < deadline:
-        for process_id in backends:
+        for process_id, title in titles.items():
             with contextlib.suppress(OSError):
-                if b" COMMIT" in Path(f"/proc/{process_id}/cmdline").read_bytes():
+                if b" COMMIT" in title.read_bytes():
                     time.sleep(delay_seconds)
-                    kill(process_id)
-                    return backends
-    for process_id in backends[:1]:
-        kill(process_id)
-    return backends
+                    kill(process_id if process_id in victims else victims[0])
+                    return True
+    return False
