@@ -16,6 +16,7 @@ from domain.events.quality import FactCorrected
 from domain.values import EARLIEST, LATEST, Budget
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
+_LONGEST_PATTERNED = 35
 _JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -84,7 +85,8 @@ def _texts(metadata: list[Any]) -> st.SearchStrategy[str]:
         return st.sampled_from(["P2M", "P1Y6M", "P3W", "PT36H"])
     patterns = [mark.pattern for mark in metadata if isinstance(mark, StringConstraints) and mark.pattern]
     if patterns:
-        return st.from_regex(patterns[0], fullmatch=True).map(lambda text: text.rstrip("\n")[:35].rstrip("-"))
+        drawn = st.from_regex(patterns[0], fullmatch=True).map(lambda text: text.rstrip("\n"))
+        return drawn.filter(lambda text: len(text) <= _LONGEST_PATTERNED)  # cut short, it might not fit any more
     return _TEXT.map(lambda text: text.strip() or "x")
 
 
