@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.processes import children_of, name_of, open_files_of, tcp_sockets, workers_of
 
 PATIENCE_SECONDS = 120.0
 
@@ -63,18 +65,17 @@ class RunningService:
 
     def children(self) -> dict[str, int]:
         """Return the process ids of its children, by module or program; of several workers, one."""
-        return {_name(child): child for child in _children_of(self.process.pid)}
+        return {name_of(child): child for child in children_of(self.process.pid)}
 
     def workers(self) -> list[int]:
         """Return the process ids of its API workers."""
-        return [child for child in _children_of(self.process.pid) if _name(child) == "cli.worker"]
+        return workers_of(self.process.pid)
 
     def worker_of(self, client_port: int) -> int | None:
         """Return the worker that has the connection from that port; None while none has taken it."""
         port = int(self.url.rpartition(":")[2])
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        ours = {row[9] for row in rows if (_port(row[1]), _port(row[2])) == (port, client_port)}
-        owners = [worker for worker in self.workers() for inode in ours if f"socket:[{inode}]" in _open_files(worker)]
+        ours = {row[9] for row in tcp_sockets() if (_port(row[1]), _port(row[2])) == (port, client_port)}
+        owners = [worker for worker in self.workers() for inode in ours if f"socket:[{inode}]" in open_files_of(worker)]
         return owners[0] if owners else None
 
 
@@ -106,43 +107,9 @@ def wait_until(happens: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie has ended; only its parent has not looked yet.
-    return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-
-
 def kill(process_id: int) -> None:
     os.kill(process_id, signal.SIGKILL)
 
 
 def _port(address: str) -> int:
     return int(address.rpartition(":")[2], 16)
-
-
-def _open_files(process_id: int) -> set[str]:
-    found = set()
-    with suppress(OSError):  # it has ended meanwhile
-        for file in Path(f"/proc/{process_id}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                found.add(str(file.readlink()))
-    return found
-
-
-def _children_of(process_id: int) -> list[int]:
-    found = []
-    for thread in Path(f"/proc/{process_id}/task").iterdir():
-        with suppress(FileNotFoundError):  # it has ended meanwhile
-            found += [int(child) for child in (thread / "children").read_text().split()]
-    return found
-
-
-def _name(process_id: int) -> str:
-    try:
-        words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
-    except FileNotFoundError:  # it has ended meanwhile
-        return ""
-    return words[2].decode() if words[1:2] == [b"-m"] else Path(os.fsdecode(words[0])).name

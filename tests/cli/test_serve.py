@@ -17,11 +17,11 @@ from tests.cli.service import (
     Dossier,
     RunningService,
     failure,
-    is_alive,
     kill,
     launch,
     wait_until,
 )
+from tests.processes import is_alive
 
 
 def test_it_announces_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import pytest
 
 from ledger.kek import FileKek
 from tests.checker import check
-from tests.cli.service import PATIENCE_SECONDS, RunningService, is_alive, kill, wait_until
+from tests.cli.service import PATIENCE_SECONDS, RunningService, kill, wait_until
+from tests.processes import is_alive
 from tests.scenarios.client import Api
 
 Record = Callable[[str, object], None]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import httpx
 
+from tests.processes import open_files_of, tcp_sockets, workers_of
 from tests.scenarios.service import PATIENCE_SECONDS, Service
 
 _LANES: Final = 3
@@ -54,7 +54,7 @@ async def lanes_to(*services: Service) -> AsyncIterator[Lanes]:
 
 async def _clients_by_worker(service: Service, stack: AsyncExitStack) -> dict[int, list[httpx.AsyncClient]]:
     """Connect until there are enough lanes to each worker; what is too much is closed again."""
-    found: dict[int, list[httpx.AsyncClient]] = {worker: [] for worker in _workers(service)}
+    found: dict[int, list[httpx.AsyncClient]] = {worker: [] for worker in workers_of(service.process.pid)}
     limits = httpx.Limits(max_connections=1, keepalive_expiry=None)
     for _ in range(_CONNECTIONS_AT_MOST):
         client = httpx.AsyncClient(base_url=service.http.base_url, timeout=PATIENCE_SECONDS, limits=limits)
@@ -74,32 +74,12 @@ async def _worker_of(client: httpx.AsyncClient, workers: Sequence[int]) -> int:
     answer = await client.get("/healthz")
     stream = answer.extensions["network_stream"]
     ends = f"{_hex(stream.get_extra_info('server_addr'))} {_hex(stream.get_extra_info('client_addr'))}"
-    (inode,) = (columns[9] for columns in _connections() if " ".join(columns[1:3]) == ends)
-    (worker,) = (worker for worker in workers if f"socket:[{inode}]" in _open_files(worker))
+    (inode,) = (columns[9] for columns in tcp_sockets() if " ".join(columns[1:3]) == ends)
+    (worker,) = (worker for worker in workers if f"socket:[{inode}]" in open_files_of(worker))
     return worker
-
-
-def _connections() -> list[list[str]]:
-    """The kernel's table: local end, remote end and, in the tenth column, the number by which open files name it."""
-    return [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
 
 
 def _hex(address: tuple[str, int]) -> str:
     """An IPv4 address as the kernel's table has it, the bytes of the host from last to first."""
     host, port = address
     return "".join(f"{int(byte):02X}" for byte in reversed(host.split("."))) + f":{port:04X}"
-
-
-def _workers(service: Service) -> list[int]:
-    """Process ids of the service's API workers."""
-    threads = Path(f"/proc/{service.process.pid}/task").iterdir()
-    children = [child for thread in threads for child in (thread / "children").read_text().split()]
-    return [int(child) for child in children if b"cli.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
-def _open_files(process: int) -> set[str]:
-    names = set()
-    for file in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            names.add(str(file.readlink()))
-    return names

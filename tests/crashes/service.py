@@ -25,6 +25,7 @@ from pathlib import Path
 import aiohttp
 
 from ledger.kek import FileKek
+from tests.processes import children_of, is_alive, name_of, title_of
 from tests.scenarios.client import Signer
 
 PATIENCE_SECONDS = 120.0
@@ -114,16 +115,16 @@ class Service:
 
     def pieces(self, name: str) -> list[int]:
         """The process ids of the parent's living children of that name: a module of ours, or `postgres`."""
-        return [child for child in children_of(self.process.pid) if _name(child) == name]
+        return [child for child in children_of(self.process.pid) if name_of(child) == name]
 
     def backends(self) -> dict[int, str]:
         """The living processes of the database server and what their titles say they do."""
-        return {child: _title(child) for postmaster in self.pieces("postgres") for child in children_of(postmaster)}
+        return {child: title_of(child) for postmaster in self.pieces("postgres") for child in children_of(postmaster)}
 
     async def whole(self, *dead: int) -> None:
         """Return once `dead` are gone, all pieces are there, and the service says that it is ready."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
-            await until(lambda: not any(map(_is_alive, dead)) and self._has_all_pieces())
+            await until(lambda: not any(map(is_alive, dead)) and self._has_all_pieces())
             deadline = time.monotonic() + PATIENCE_SECONDS
             while not await self._is_ready(http):
                 assert time.monotonic() < deadline, f"not ready again: {self.said()[-4000:]}"
@@ -138,7 +139,7 @@ class Service:
     def _has_all_pieces(self) -> bool:
         found = children_of(self.process.pid)
         wanted = ["cli.worker"] * self.workers + ["cli.follow"] + ([] if self.database_url else ["postgres"])
-        return Counter(map(_name, found)) == Counter(wanted)
+        return Counter(map(name_of, found)) == Counter(wanted)
 
     async def _keep_up(self) -> None:
         """What an init system does."""
@@ -173,15 +174,6 @@ def held_still(*process_ids: int) -> Iterator[None]:
             _signal(process_id, signal.SIGCONT)
 
 
-def children_of(process_id: int) -> list[int]:
-    """The living children of all its threads."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{process_id}/task").iterdir():
-            found += [int(child) for child in (thread / "children").read_text().split()]
-    return [child for child in found if _is_alive(child)]
-
-
 def pieces_of(data: Path) -> list[int]:
     """Every living process of ours that was started for that data folder, whoever its parent is by now."""
     marks = (os.fsencode(f"DOSSIER_DATA={data}"), os.fsencode(data))
@@ -189,7 +181,7 @@ def pieces_of(data: Path) -> list[int]:
     for process_id in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{process_id}/cmdline").read_bytes() + Path(f"/proc/{process_id}/environ").read_bytes()
-            if any(mark in words for mark in marks) and _name(process_id) in _NAMES and _is_alive(process_id):
+            if any(mark in words for mark in marks) and name_of(process_id) in _NAMES and is_alive(process_id):
                 found.append(process_id)
     return found
 
@@ -204,30 +196,6 @@ def _signal(process_id: int, number: signal.Signals) -> None:
     assert process_id > 0, "that would be a whole group, ours perhaps"
     with contextlib.suppress(ProcessLookupError):
         os.kill(process_id, number)
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def _name(process_id: int) -> str:
-    words = _words(process_id)
-    return words[2].decode() if words[1:2] == [b"-m"] else Path(os.fsdecode(words[0])).name
-
-
-def _title(process_id: int) -> str:
-    return b" ".join(_words(process_id)).decode(errors="replace").strip()
-
-
-def _words(process_id: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return [b""]
 
 
 def _free_port() -> int:

@@ -7,14 +7,13 @@ itself and recovers.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
-from tests.crashes.service import Service, children_of, held_still, kill
+from tests.crashes.service import Service, held_still, kill
+from tests.processes import children_of, title_of
 
 _LONGEST_LOOK_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 0.003
@@ -106,13 +105,11 @@ def _killed(process_ids: list[int], chance: random.Random) -> list[int]:
 def _kill_when_committing(backends: list[int], victims: list[int], chance: random.Random) -> bool:
     """Kill the backend first seen committing, or the one victim, a moment later; False if none is seen for a while."""
     delay_seconds = chance.uniform(0, _COMMIT_SECONDS)
-    titles = {process_id: Path(f"/proc/{process_id}/cmdline") for process_id in backends}
     deadline = time.monotonic() + _LONGEST_LOOK_SECONDS
     while time.monotonic() < deadline:
-        for process_id, title in titles.items():
-            with contextlib.suppress(OSError):
-                if b" COMMIT" in title.read_bytes():
-                    time.sleep(delay_seconds)
-                    kill(process_id if process_id in victims else victims[0])
-                    return True
+        for process_id in backends:
+            if " COMMIT" in title_of(process_id):
+                time.sleep(delay_seconds)
+                kill(process_id if process_id in victims else victims[0])
+                return True
     return False

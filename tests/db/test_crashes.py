@@ -19,6 +19,7 @@ from db.embedded import EmbeddedPostgres, attach
 from db.errors import StartFailed
 from db.postgres_binaries import find_bindir
 from tests.db.owner import owner
+from tests.processes import children_of, is_alive, title_of
 
 MANY_SECONDS = 60.0
 
@@ -50,15 +51,9 @@ def cluster_of(data_dir: Path) -> Path:
     return data_dir / f"pg{find_bindir().major}"
 
 
-def is_running(process_id: int) -> bool:
-    return Path(f"/proc/{process_id}").exists()
-
-
 def recovering_children_of(process_id: int) -> list[int]:
     """Find the process that replays the log of a server that starts after a crash."""
-    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
-    titles = {child: Path(f"/proc/{child}/cmdline") for child in map(int, children)}
-    return [child for child, title in titles.items() if title.exists() and b" recovering" in title.read_bytes()]
+    return [child for child in children_of(process_id) if " recovering" in title_of(child)]
 
 
 def test_a_killed_server_is_started_again_with_all_that_was_committed(data_dir: Path) -> None:
@@ -142,9 +137,9 @@ def test_the_server_ends_with_its_killed_owner(data_dir: Path) -> None:
     with owner(data_dir) as process:
         assert process.stdout is not None
         server_id = int(process.stdout.readline())
-        assert is_running(server_id)
+        assert is_alive(server_id)
         process.kill()
-        wait_until(lambda: not is_running(server_id))
+        wait_until(lambda: not is_alive(server_id))
         wait_until(OwnerLock(DataFolder.at(data_dir)).is_free)
     assert "database system is shut down" in (data_dir / "postgres.log").read_text(encoding="utf-8")
 

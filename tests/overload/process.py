@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.processes import tcp_sockets, workers_of
 from tests.scenarios.service import Service
 
 _LISTENING = "0A"
@@ -12,7 +13,7 @@ _LISTENING = "0A"
 
 def worker_of(service: Service) -> int:
     """The id of the only API worker."""
-    (worker,) = [child for child in _children_of(service.process.pid) if b"cli.worker" in _command(child)]
+    (worker,) = workers_of(service.process.pid)
     return worker
 
 
@@ -27,17 +28,7 @@ def resident_bytes(process_id: int, kind: str = "VmRSS") -> int:
 def held_connections(service: Service) -> int:
     """How many connections of clients the service holds; of those it has let go of, the kernel may know more."""
     port = f":{service.http.base_url.port:04X}"
-    sockets = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
     return sum(
         local.endswith(port) and state != _LISTENING and inode != "0"
-        for _, local, _, state, _, _, _, _, _, inode, *_ in sockets
+        for _, local, _, state, _, _, _, _, _, inode, *_ in tcp_sockets()
     )
-
-
-def _children_of(process_id: int) -> list[int]:
-    threads = Path(f"/proc/{process_id}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-
-
-def _command(process_id: int) -> bytes:
-    return Path(f"/proc/{process_id}/cmdline").read_bytes()

@@ -19,6 +19,7 @@ import pytest
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from tests.checker import check
+from tests.processes import children_of
 from tests.scenarios.client import PHONE, Api
 from tests.scenarios.service import Service, wait_until
 
@@ -99,10 +100,9 @@ def _assert_not_ready(api: Api) -> None:
 def _held_still(postgres: EmbeddedPostgres) -> Iterator[None]:
     """Let no process of the server do anything: connections stand, and nobody answers."""
     assert postgres.process_id is not None
-    children = Path(f"/proc/{postgres.process_id}/task/{postgres.process_id}/children")
     held = [postgres.process_id]
     os.kill(postgres.process_id, signal.SIGSTOP)  # first, for it makes the others
-    held += [int(child) for child in children.read_text().split()]
+    held += children_of(postgres.process_id)
     for process_id in held:
         os.kill(process_id, signal.SIGSTOP)
     try:
