@@ -71,6 +71,23 @@ def test_orders_that_wait_together_are_answered_each_with_its_own_outcome(path: 
     assert_consistent(database)
 
 
+def test_callers_that_ask_again_and_again_share_commits(path: Path, database: str) -> None:
+    callers, rounds = 16, 8
+    customers = [path.accept(registration(f"Customer {number}")).customer_id for number in range(callers)]
+
+    async def ask(writer: Writer, customer_id: UUID) -> list[Receipt]:
+        return [await writer.submit(attribute(customer_id, "a", number)) for number in range(rounds)]
+
+    async def scenario() -> list[list[Receipt]]:
+        async with writing(path.records) as writer:
+            return await asyncio.gather(*(ask(writer, customer_id) for customer_id in customers))
+
+    receipts = [receipt for answered in asyncio.run(scenario()) for receipt in answered]
+    batches = {receipt.events[0].envelope.recorded_at for receipt in receipts}  # one clock for a whole batch
+    assert len(batches) <= callers * rounds // 2
+    assert_consistent(database)
+
+
 def test_a_full_queue_refuses_at_once_and_takes_orders_again_later(path: Path, customer: UUID, database: str) -> None:
     async def scenario() -> None:
         async with writing(path.records, waiting=2) as writer:
