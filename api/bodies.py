@@ -87,8 +87,8 @@ def _adapter(model: type[BaseModel]) -> TypeAdapter[BaseModel]:
 
 
 def single_change(command: type[Command], body: Any, new_id: NewId, **from_path: Any) -> Change:
-    """The one change that a command's body asks for."""
-    return Change(_command(command, body, from_path).with_ids(new_id), _circumstances(body))
+    """The one change that a command's body asks for; the body is the circumstances, with the command's fields added."""
+    return Change(_command(command, body, from_path).with_ids(new_id), body)
 
 
 def listed_changes(body: Any, new_id: NewId) -> Iterator[Change]:

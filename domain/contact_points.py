@@ -36,12 +36,13 @@ def _phone(value: str) -> tuple[str, str]:
         number = phonenumbers.parse(value, _HOME_REGION)
     except phonenumbers.NumberParseException as error:
         raise _invalid(f"not a phone number: {error}") from error
-    if not phonenumbers.is_valid_number(number):
+    number_type = phonenumbers.number_type(number)
+    if number_type == phonenumbers.PhoneNumberType.UNKNOWN:  # no valid number is
         raise _invalid("no such phone number can exist; write it whole, with +country code if not Chinese")
     stored = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if number.extension:
         stored += f";ext={number.extension}"
-    return stored, phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number))
+    return stored, phonenumbers.PhoneNumberType.to_string(number_type)
 
 
 def _mail(value: str) -> str:

@@ -8,6 +8,7 @@ that of the contact person whose id stands in the pattern.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -65,8 +66,9 @@ SLOTS: Final = (
 )
 
 
-def pointer(*segments: object) -> str:
-    """The JSON Pointer of `segments`, escaped as RFC 6901 says."""
+@lru_cache(maxsize=16384)
+def pointer(*segments: Hashable) -> str:
+    """The JSON Pointer of `segments`, escaped as RFC 6901 says. A decision names the same slot several times."""
     return "".join("/" + str(segment).replace("~", "~0").replace("/", "~1") for segment in segments)
 
 

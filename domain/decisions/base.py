@@ -58,7 +58,9 @@ class Case:
         return self.circumstances.effective_from or self.now
 
     def at(self, effective_from: datetime) -> Case:
-        """The same case with another effective time."""
+        """The same case, with another effective time if it is one."""
+        if effective_from == self.effective_from:
+            return self
         return replace(self, circumstances=self.circumstances.model_copy(update={"effective_from": effective_from}))
 
     def value(self, *segments: object) -> Any:

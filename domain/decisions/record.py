@@ -6,9 +6,10 @@ mark an initial load. The draft file that it returns is the file after the event
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from uuid import UUID
 
 from domain.code_schemes import policy
@@ -238,10 +239,11 @@ def _undoes(event: RecordedEvent) -> bool:
 
 
 def _same_values(before: Timeline, after: Timeline, since: datetime) -> bool:
-    left, right = _values(before, since), _values(after, since)
-    return len(left) == len(right) and all(
-        start == same_start and _same(value, same_value)
-        for (start, value), (same_start, same_value) in zip(left, right, strict=True)
+    """Compared step by step: where something changes, the first step mostly tells."""
+    pairs = zip_longest(_values(before, since), _values(after, since))
+    return all(
+        left is not None and right is not None and left[0] == right[0] and _same(left[1], right[1])
+        for left, right in pairs
     )
 
 
@@ -249,28 +251,29 @@ def _same(left: object, right: object) -> bool:
     return left is right if left is ABSENT or right is ABSENT else same_json(left, right)
 
 
-def _values(timeline: Timeline, since: datetime) -> list[tuple[datetime, object]]:
+def _values(timeline: Timeline, since: datetime) -> Iterator[tuple[datetime, object]]:
     """What shows from when on, from `since`: neighbours with one value joined, gaps and absences alike.
 
     Earlier instants are left out: a fact does not reach them, and a profile row may have let go of them.
     """
-    steps: list[tuple[datetime, object]] = []
+    last: tuple[datetime, object] | None = None
+    for step in _steps(timeline, since):
+        if last is None or not _same(last[1], step[1]):
+            yield step
+            last = step
 
-    def step(instant: datetime, value: object) -> None:
-        if not steps or not _same(steps[-1][1], value):
-            steps.append((instant, value))
 
+def _steps(timeline: Timeline, since: datetime) -> Iterator[tuple[datetime, object]]:
     end: datetime | None = since
     for segment in timeline:
         if segment.end is not None and segment.end <= since:
             continue
         if end is not None and end < segment.start:
-            step(end, ABSENT)
-        step(max(segment.start, since), segment.fact.value)
+            yield end, ABSENT
+        yield max(segment.start, since), segment.fact.value
         end = segment.end
     if end is not None:
-        step(end, ABSENT)
-    return steps
+        yield end, ABSENT
 
 
 def _one_primary_contact(case: Case, command: Command) -> None:
