@@ -100,6 +100,8 @@ async def _assert_refused(service: Service) -> None:
             http.get(f"/v1/customers/{uuid4()}"),
             http.post("/v1/customers", json=opening),
         )
+        for answer in answers:
+            await answer.read()  # only then is its connection free
         assert [answer.status for answer in answers] == [200, 503, 503, 503, 503]
         for refusal in answers[1:]:
             assert refusal.headers["Retry-After"]
