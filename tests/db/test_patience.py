@@ -21,6 +21,7 @@ def proxy(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     for patient in (PatientConnection, AnsweringConnection, PatientAsyncConnection):
         monkeypatch.setattr(patient, "patience_seconds", SOON)
     monkeypatch.setattr("db.patience.CHECK_SECONDS", SOON)
+    monkeypatch.setattr("db.patience.BELIEVED_SECONDS", 0)
     with Proxy.start(database) as proxy:
         yield proxy
 
@@ -56,6 +57,58 @@ def test_an_idle_connection_that_leads_nowhere_is_not_handed_out(proxy: Proxy) -
         proxy.resume()
         with pool.connection(timeout=30) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_connection_that_has_just_answered_is_lent_without_a_question(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.patience.BELIEVED_SECONDS", 60)
+
+    async def scenario() -> None:
+        async with async_pool(proxy.conninfo, "dossier_reader", min_size=1, max_size=1, autocommit=True) as pool:
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
+            proxy.stall()
+            async with pool.connection(timeout=1) as again:
+                assert again is connection
+            proxy.resume()
+
+    with sync_pool(proxy.conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
+        with pool.connection() as connection:
+            connection.execute("SELECT 1")
+        proxy.stall()
+        with pool.connection(timeout=1) as again:
+            assert again is connection
+        proxy.resume()
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_the_server_has_ended_is_not_believed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.patience.BELIEVED_SECONDS", 60)
+
+    async def scenario() -> None:
+        async with async_pool(database, "dossier_reader", min_size=1, max_size=1, autocommit=True) as pool:
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
+                process_id = connection.info.backend_pid
+            _end(database, process_id)
+            async with pool.connection() as another:
+                assert await (await another.execute("SELECT 1")).fetchone() == (1,)
+
+    with sync_pool(database, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
+        with pool.connection() as connection:
+            connection.execute("SELECT 1")
+            process_id = connection.info.backend_pid
+        _end(database, process_id)
+        with pool.connection() as another:
+            assert another.execute("SELECT 1").fetchone() == (1,)
+    asyncio.run(scenario())
+
+
+def _end(database: str, process_id: int) -> None:
+    """Return once the process is gone."""
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT pg_terminate_backend(%s, 10000)", [process_id]).fetchone() == (True,)
 
 
 def test_async_callers_are_told_as_well(proxy: Proxy) -> None:
