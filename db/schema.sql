@@ -84,7 +84,6 @@ CREATE TABLE ledger.log (
     known_at timestamptz NOT NULL,
     UNIQUE (stream, version)
 );
-CREATE INDEX log_known_at_idx ON ledger.log (known_at, idx);
 COMMENT ON TABLE ledger.log IS 'The total order of events, given after commit by the sealer. The primary key fences a second sealer.';
 COMMENT ON COLUMN ledger.log.idx IS 'Dense from 0. Position, as everything else calls it, is idx + 1.';
 COMMENT ON COLUMN ledger.log.hash IS 'Leaf hash of the entry.';
@@ -247,6 +246,7 @@ CREATE TABLE read.facts (
 CREATE INDEX facts_classified_idx ON read.facts (slot, value, customer_id)
     WHERE slot LIKE '/tier/%' OR slot LIKE '/owner/%';
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
+CREATE INDEX facts_beginning_idx ON read.facts (customer_id, lower(valid));
 COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
 COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
 COMMENT ON COLUMN read.facts.absent IS 'True when the fact says that the slot has no value.';
@@ -275,6 +275,8 @@ CREATE INDEX events_customer_position_idx ON read.events (customer_id, position)
 CREATE INDEX events_actor_position_idx ON read.events (actor, position);
 CREATE INDEX events_first_idx ON read.events (customer_id) WHERE version = 1;
 CREATE INDEX events_decision_idx ON read.events (customer_id, position) WHERE is_decision;
+CREATE INDEX events_planning_idx ON read.events (customer_id, position)
+    WHERE effective_from > recorded_at OR effective_to > recorded_at;
 COMMENT ON TABLE read.events IS 'The decrypted events of the log, for histories and lists.';
 COMMENT ON COLUMN read.events.is_decision IS 'True when the event is a decision; false when it asserts facts.';
 COMMENT ON COLUMN read.events.effective_from IS 'Null for a decision, which happened when it was recorded.';

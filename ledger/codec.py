@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -37,7 +38,10 @@ from ledger.upcasts import Content
 
 __all__ = [
     "LONGEST_ENTRY_BYTES",
+    "Checked",
+    "checked",
     "decode",
+    "decode_checked",
     "encode",
     "entry_hash",
     "recorded_at_in",
@@ -54,7 +58,7 @@ _REQUIRED: Final = frozenset(["stream", "version", "event_id", "type", "schema",
 _OPTIONAL: Final = frozenset(["effective_from", "effective_to", "corrects", "retracts", "correlation"])
 _COMMITMENT_MEMBERS: Final = frozenset(["subject", "salt", "key", "ct"])
 _TIMES: Final = ("recorded_at", "effective_from", "effective_to")
-_TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 class DataKeys(Protocol):
@@ -73,7 +77,12 @@ def encode(event: RecordedEvent, data_keys: DataKeys) -> StoredEvent:
 
 def decode(stored: StoredEvent, data_keys: DataKeys) -> RecordedEvent:
     """The event that was encoded. Raises UnreadableEvent (see there for the verdicts) or DataKeyMissing."""
-    return from_plain(unseal(stored, data_keys))
+    return decode_checked(checked(stored), data_keys)
+
+
+def decode_checked(event: Checked, data_keys: DataKeys) -> RecordedEvent:
+    """The second half of `decode`, for who looks up the keys of many events between the two. Raises what it does."""
+    return from_plain(_opened(event, data_keys))
 
 
 def entry_hash(entry: bytes) -> bytes:
@@ -89,12 +98,10 @@ def recorded_at_in(stored: StoredEvent) -> str:
 
 def subjects_in(stored: StoredEvent) -> set[UUID]:
     """Whose parts the entry names: the data keys that `decode` will ask for. Raises UnreadableEvent."""
-    entry, _ = _opened_frame(stored)
-    return {commitment.subject for commitment in _commitments(stored, entry)}
+    return checked(stored).subjects
 
 
-@dataclass(frozen=True, slots=True)
-class _Commitment:
+class _Commitment(NamedTuple):
     """What an entry says about one part."""
 
     subject: UUID
@@ -103,10 +110,25 @@ class _Commitment:
     ciphertext_hash: bytes
 
 
+class Checked(NamedTuple):
+    """A stored event whose entry is that of its row; the parts are still closed, each beside its commitment."""
+
+    stream: UUID
+    version: int
+    entry: Content
+    commitments: list[_Commitment]
+    ciphertexts: dict[int, bytes]
+
+    @property
+    def subjects(self) -> set[UUID]:
+        """Whose data keys open it."""
+        return {commitment.subject for commitment in self.commitments}
+
+
 def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
     """Encrypt each part, commit to it in the entry, and frame both."""
     entry = plain.entry
-    stream, version = UUID(entry["stream"]), entry["version"]
+    stream, version = plain.parts[0].subject, entry["version"]
     ciphertexts = []
     commitments = []
     for number, (subject, content) in enumerate(plain.parts):
@@ -116,7 +138,7 @@ def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
         ciphertexts.append((number, sealed.ciphertext))
         commitments.append(
             {
-                "subject": str(subject),
+                "subject": subject,
                 "salt": _base64(salt),
                 "key": _base64(sealed.key_commitment),
                 "ct": _base64(sealed.ciphertext_hash),
@@ -130,20 +152,29 @@ def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
 
 def unseal(stored: StoredEvent, data_keys: DataKeys) -> PlainEvent:
     """Check an entry against its row and open all parts."""
+    return _opened(checked(stored), data_keys)
+
+
+def checked(stored: StoredEvent) -> Checked:
+    """Take a stored event apart and check its entry against its row. Raises UnreadableEvent."""
     stream, version = stored.originator_id, stored.originator_version
     entry, ciphertexts = _opened_frame(stored)
     commitments = _commitments(stored, entry)
-    if len(ciphertexts) and max(ciphertexts) >= len(commitments):
+    if ciphertexts and max(ciphertexts) >= len(commitments):
         raise EntryMismatch(stream, version, "a part stands with it that the entry does not name")
+    return Checked(stream if isinstance(stream, UUID) else UUID(stream), version, entry, commitments, ciphertexts)
+
+
+def _opened(event: Checked, data_keys: DataKeys) -> PlainEvent:
     parts = []
-    for number, commitment in enumerate(commitments):
-        plaintext = _opened_part(stored, number, commitment, ciphertexts.get(number), data_keys)
+    for number, commitment in enumerate(event.commitments):
+        plaintext = _opened_part(event, number, commitment, data_keys)
         try:
             content = orjson.loads(plaintext)
         except orjson.JSONDecodeError as error:
-            raise MalformedPart(stream, version, f"part {number} is not JSON") from error
+            raise MalformedPart(event.stream, event.version, f"part {number} is not JSON") from error
         parts.append(PlainPart(commitment.subject, content))
-    return PlainEvent(entry, tuple(parts))
+    return PlainEvent(event.entry, tuple(parts))
 
 
 def _opened_frame(stored: StoredEvent) -> tuple[Content, dict[int, bytes]]:
@@ -167,15 +198,22 @@ def _entry_problem(entry: Any) -> str | None:
     """What is wrong with the members that this module reads itself; the models check the others' values."""
     if not isinstance(entry, dict):
         return "the entry is no object"
-    if not _REQUIRED <= entry.keys() <= _REQUIRED | _OPTIONAL or None in entry.values():
+    if not _are_members(tuple(entry)) or None in entry.values():
         return "the entry has not the members of an entry"
-    if [type(entry[name]) for name in ("type", "schema", "version", "parts")] != [str, int, int, list]:
+    types = (type(entry["type"]), type(entry["schema"]), type(entry["version"]), type(entry["parts"]))
+    if types != (str, int, int, list):
         return "a member of the entry has the wrong type"
     for name in _TIMES:
         time = entry.get(name)
-        if time is not None and not (isinstance(time, str) and len(time) == _TIME_LENGTH and time[-1] == "Z"):
+        if time is not None and not (isinstance(time, str) and _TIME.fullmatch(time)):
             return f"{name} is no time in UTC"
     return None
+
+
+@lru_cache
+def _are_members(names: tuple[str, ...]) -> bool:
+    """Whether an entry has these members. Of the orders that they can stand in only the sorted one is ever met."""
+    return _REQUIRED <= set(names) <= _REQUIRED | _OPTIONAL
 
 
 def _commitments(stored: StoredEvent, entry: Content) -> list[_Commitment]:
@@ -195,26 +233,17 @@ def _commitment(member: Content) -> _Commitment:
     return _Commitment(UUID(member["subject"]), salt, key, ciphertext_hash)
 
 
-def _opened_part(
-    stored: StoredEvent,
-    number: int,
-    commitment: _Commitment,
-    ciphertext: bytes | None,
-    data_keys: DataKeys,
-) -> bytes:
-    version, subject = stored.originator_version, str(commitment.subject)
+def _opened_part(event: Checked, number: int, commitment: _Commitment, data_keys: DataKeys) -> bytes:
+    ciphertext = event.ciphertexts.get(number)
     if ciphertext is None:
-        raise PartErased(stored.originator_id, version, number, subject, "the ciphertext is gone")
+        raise PartErased(event.stream, event.version, number, str(commitment.subject), "the ciphertext is gone")
     data_key = _data_key(data_keys, commitment.subject)
     sealed = cipher.Sealed(commitment.key, ciphertext, commitment.ciphertext_hash)
-    place = cipher.place_of(UUID(str(stored.originator_id)), version, number)
-    match cipher.unseal(data_key, commitment.salt, sealed, place):
-        case cipher.Refused.WRONG_KEY as refused:
-            raise WrongKey(stored.originator_id, version, number, subject, refused.value)
-        case cipher.Refused.ALTERED as refused:
-            raise Tampered(stored.originator_id, version, number, subject, refused.value)
-        case bytes() as plaintext:
-            return plaintext
+    plaintext = cipher.unseal(data_key, commitment.salt, sealed, cipher.place_of(event.stream, event.version, number))
+    if isinstance(plaintext, bytes):
+        return plaintext
+    verdict = WrongKey if plaintext is cipher.Refused.WRONG_KEY else Tampered
+    raise verdict(event.stream, event.version, number, str(commitment.subject), plaintext.value)
 
 
 def _data_key(data_keys: DataKeys, subject: UUID) -> bytes:

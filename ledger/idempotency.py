@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
+import orjson
 
+from db import arrays
 from db.queries import load
 from domain.errors import FieldError, IdempotencyKeyReuse, Refusal
 from domain.file import CustomerFile
@@ -49,7 +50,7 @@ class Idempotency:
 
     def earlier(self, keys: Sequence[str]) -> Statement:
         """The statement that brings (key, fields of Earlier) of those among `keys` that were used."""
-        return Statement(_QUERIES["earlier"], {"keys": keys})
+        return Statement(_QUERIES["earlier"], {"keys": arrays.texts(keys)})
 
     def replay(self, submission: Submission, earlier: Earlier) -> Receipt:
         """The answer given before. Raises IdempotencyKeyReuse for another request."""
@@ -89,18 +90,18 @@ class Idempotency:
         if not keyed:
             return []
         data_keys = self._keys.load({receipt.customer_id for _, _, receipt in keyed})
-        columns: dict[str, list[Any]] = {
-            "keys": [key for key, _, _ in keyed],
-            "actors": [submission.order.actor.id for _, submission, _ in keyed],
-            "macs": [
-                request_mac.of(data_keys[receipt.customer_id], submission.digest) for _, submission, receipt in keyed
-            ],
-            "streams": [receipt.customer_id for _, _, receipt in keyed],
-            "first_versions": [receipt.events[0].envelope.version for _, _, receipt in keyed],
-            "last_versions": [receipt.version for _, _, receipt in keyed],
-            "statuses": [201 if receipt.registered else 200 for _, _, receipt in keyed],
-            "profile_versions": [receipt.profile_version for _, _, receipt in keyed],
-            "masked": [_masked_json(receipt) for _, _, receipt in keyed],
+        columns = {
+            "keys": arrays.texts([key for key, _, _ in keyed]),
+            "actors": arrays.texts([submission.order.actor.id for _, submission, _ in keyed]),
+            "macs": arrays.byteas(
+                [request_mac.of(data_keys[receipt.customer_id], submission.digest) for _, submission, receipt in keyed]
+            ),
+            "streams": arrays.uuids([receipt.customer_id for _, _, receipt in keyed]),
+            "first_versions": arrays.bigints([receipt.events[0].envelope.version for _, _, receipt in keyed]),
+            "last_versions": arrays.bigints([receipt.version for _, _, receipt in keyed]),
+            "statuses": arrays.smallints([201 if receipt.registered else 200 for _, _, receipt in keyed]),
+            "profile_versions": arrays.bigints([receipt.profile_version for _, _, receipt in keyed]),
+            "masked": arrays.jsonbs([_masked_json(receipt) for _, _, receipt in keyed]),
         }
         return [Statement(_QUERIES["remember"], columns)]
 
@@ -119,7 +120,7 @@ def _reused() -> Refusal:
     )
 
 
-def _masked_json(receipt: Receipt) -> Jsonb | None:
+def _masked_json(receipt: Receipt) -> bytes | None:
     if not receipt.masked:
         return None
-    return Jsonb({str(version): at.isoformat() for version, at in receipt.masked.items()})
+    return orjson.dumps({str(version): at.isoformat() for version, at in receipt.masked.items()})

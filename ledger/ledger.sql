@@ -1,26 +1,30 @@
--- Appending and reading back. Tables are written in this order: event, payload, what the inline views add, unsealed;
--- rows in the order of their key, so that two writers cannot deadlock.
+-- Appending and reading back. Within a table rows are written in the order of their key, so that two writers cannot
+-- deadlock.
 
--- name: insert_events
--- Append the entries; a version that is taken breaks the primary key, which is the whole concurrency control.
-INSERT INTO ledger.event (stream, version, type, entry)
-SELECT stream, version, type, entry
-FROM unnest(%(streams)b::uuid[], %(versions)b::bigint[], %(types)b::text[], %(entries)b::bytea[])
-    AS appended (stream, version, type, entry);
-
--- name: insert_payloads
--- Store the encrypted parts of the entries.
-INSERT INTO ledger.payload (stream, version, part, ct)
-SELECT stream, version, part, ct
-FROM unnest(%(streams)b::uuid[], %(versions)b::bigint[], %(parts)b::smallint[], %(ciphertexts)b::bytea[])
-    AS appended (stream, version, part, ct);
-
--- name: enqueue_events
--- Hand the events to the sealer in the order of recording: ids are drawn row by row, so a stream's stay in order.
+-- name: append_events
+-- Append entries with their encrypted parts, and hand them to the sealer in the order given. A version that is taken
+-- breaks the primary key of ledger.event, which is the whole concurrency control.
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(streams)b::uuid[], %(versions)b::bigint[], %(types)b::text[], %(entries)b::bytea[],
+                %(recorded_at)b::text[])
+        AS given (stream, version, type, entry, recorded_at)
+), event AS (
+    INSERT INTO ledger.event (stream, version, type, entry)
+    SELECT stream, version, type, entry FROM given ORDER BY stream, version
+    RETURNING version
+), payload AS (
+    INSERT INTO ledger.payload (stream, version, part, ct)
+    SELECT stream, version, part, ct
+    FROM unnest(%(part_streams)b::uuid[], %(part_versions)b::bigint[], %(parts)b::smallint[], %(ciphertexts)b::bytea[])
+        AS given (stream, version, part, ct)
+)
 INSERT INTO ledger.unsealed (stream, version, recorded_at)
 SELECT stream, version, coalesce(recorded_at::timestamptz, now())
-FROM unnest(%(streams)b::uuid[], %(versions)b::bigint[], %(recorded_at)b::text[])
-    AS appended (stream, version, recorded_at);
+FROM given
+-- No id of the queue is drawn before the events are written: the floor counts on it. Ids are drawn row by row, so a
+-- stream's stay in order.
+WHERE (SELECT count(*) FROM event) > 0;
 
 -- name: select_events
 -- Read the events of a stream between two versions, one row per part that is still there, or one without part.

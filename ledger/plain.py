@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -86,7 +86,7 @@ def from_plain(plain: PlainEvent) -> RecordedEvent:
         # Neither its text nor itself: both show the values, which would end up in a log file.
         places = ", ".join("/".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
         raise MalformedPart(entry["stream"], entry["version"], f"invalid: {places}") from None
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedPart(entry["stream"], entry["version"], type(error).__name__) from None
     return RecordedEvent(envelope, event_payload)
 
@@ -98,9 +98,9 @@ def _says_something(value: Any) -> bool:
 
 def _entry_of(envelope: Envelope, payload: Payload) -> Content:
     entry: Content = {
-        "stream": str(envelope.customer_id),
+        "stream": envelope.customer_id,
         "version": envelope.version,
-        "event_id": str(envelope.event_id),
+        "event_id": envelope.event_id,
         "type": payload.type,
         "schema": payload.schema_version,
         "recorded_at": _time(envelope.recorded_at),
@@ -111,9 +111,9 @@ def _entry_of(envelope: Envelope, payload: Payload) -> Content:
     if envelope.effective_to is not None:
         entry["effective_to"] = _time(envelope.effective_to)
     if envelope.corrects is not None:
-        entry["corrects"] = str(envelope.corrects)
+        entry["corrects"] = envelope.corrects
     if envelope.retracts is not None:
-        entry["retracts"] = str(envelope.retracts)
+        entry["retracts"] = envelope.retracts
     if envelope.correlation_id is not None:
         entry["correlation"] = envelope.correlation_id
     return entry
@@ -128,14 +128,19 @@ def _envelope_of(entry: Content, rest: Content) -> Envelope:
             "event_id": entry["event_id"],
             "customer_id": entry["stream"],
             "version": entry["version"],
-            "recorded_at": entry["recorded_at"],
-            "effective_from": entry.get("effective_from"),
-            "effective_to": entry.get("effective_to"),
+            "recorded_at": _instant(entry["recorded_at"]),
+            "effective_from": _instant(entry.get("effective_from")),
+            "effective_to": _instant(entry.get("effective_to")),
             "corrects": entry.get("corrects"),
             "retracts": entry.get("retracts"),
             "correlation_id": entry.get("correlation"),
         }
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    """In UTC itself, as two times of one time zone are compared at once; the models would make each its own zone."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _payload_of(entry: Content, content: Content, replacement_schemas: list[int]) -> Payload:
@@ -233,7 +238,8 @@ def _jsonable(value: Any) -> Any:
             raise TypeError(f"no JSON value: {type(value).__name__}")
 
 
-def _time(instant: datetime) -> str:
+@lru_cache
+def _time(instant: datetime) -> str:  # of a whole batch mostly the same
     if instant.tzinfo is not UTC:
         if instant.utcoffset() is None:
             raise ContentNotStorable("a time without an offset from UTC")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import ApplicationRecorder, DataError, Notification, ProgrammingError, StoredEvent
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from db import arrays
 from db.queries import load
 from ledger import codec
 from ledger.errors import MalformedFrame, translated
@@ -43,6 +44,9 @@ class Appended(NamedTuple):
 class LedgerRecorder(ApplicationRecorder):
     """Appends to the ledger and reads from it, through `pool`."""
 
+    _completes: ClassVar = False
+    """Whether `_complete` adds to the transaction."""
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
@@ -56,14 +60,19 @@ class LedgerRecorder(ApplicationRecorder):
         recorded_at = kwargs.get("recorded_at") or [None] * len(stored_events)
         appended = list(map(_taken_apart, stored_events, recorded_at))
         _require_version_order(appended)
+        statements = [append_statement(appended)] if appended else []
+        statements += kwargs.get("inline", ())
         with translated(), self._pool.connection() as connection:
+            if len(statements) == 1 and connection.autocommit and not self._completes:
+                connection.execute(*statements[0])  # a transaction of its own
+                return None
             # BEGIN and COMMIT by hand: `transaction()` would wait for each of them. What fails leaves the block by
             # an exception, on which the pool rolls back.
             with connection.pipeline():
                 if connection.autocommit:
                     connection.execute("BEGIN")
-                for statement in append_statements(appended, kwargs.get("inline", ())):
-                    connection.execute(statement.sql, statement.params)
+                for statement in statements:
+                    connection.execute(*statement)
                 answer = self._complete(connection, appended, **kwargs)
                 # If we die before the commit nothing is there; after it everything is, in line for the sealer.
                 connection.execute("COMMIT")
@@ -134,28 +143,25 @@ class LedgerRecorder(ApplicationRecorder):
             return cursor.execute(QUERIES[statement], parameters).fetchall()
 
 
-def append_statements(appended: Sequence[Appended], inline: Iterable[Statement]) -> Iterator[Statement]:
-    """Everything an append writes, in the fixed order of tables and, within a table, of keys."""
-    if appended:
-        yield from _evidence_statements(sorted(appended, key=lambda event: (event.stream, event.version)))
-    yield from inline
-    if appended:
-        recorded_at = [event.recorded_at for event in appended]
-        yield Statement(QUERIES["enqueue_events"], {**keys_of(appended), "recorded_at": recorded_at})
+def append_statement(appended: Sequence[Appended]) -> Statement:
+    """Everything the ledger itself keeps of an append."""
+    parts = [(event.stream, event.version, *part) for event in appended for part in event.parts]
+    part_streams, part_versions, numbers, ciphertexts = zip(*parts, strict=True) if parts else ((),) * 4
+    columns = {
+        "types": arrays.texts([event.type for event in appended]),
+        "entries": arrays.byteas([event.entry for event in appended]),
+        "recorded_at": arrays.texts([event.recorded_at for event in appended]),
+        "part_streams": arrays.uuids(part_streams),
+        "part_versions": arrays.bigints(part_versions),
+        "parts": arrays.smallints(numbers),
+        "ciphertexts": arrays.byteas(ciphertexts),
+    }
+    return Statement(QUERIES["append_events"], {**keys_of(appended), **columns})
 
 
-def keys_of(events: Sequence[Appended]) -> dict[str, list[Any]]:
-    return {"streams": [event.stream for event in events], "versions": [event.version for event in events]}
-
-
-def _evidence_statements(ordered: Sequence[Appended]) -> Iterator[Statement]:
-    types, entries = [event.type for event in ordered], [event.entry for event in ordered]
-    yield Statement(QUERIES["insert_events"], {**keys_of(ordered), "types": types, "entries": entries})
-    parts = [(event.stream, event.version, *part) for event in ordered for part in event.parts]
-    if parts:
-        streams, versions, numbers, ciphertexts = map(list, zip(*parts, strict=True))
-        parameters = {"streams": streams, "versions": versions, "parts": numbers, "ciphertexts": ciphertexts}
-        yield Statement(QUERIES["insert_payloads"], parameters)
+def keys_of(events: Sequence[Appended]) -> dict[str, arrays.Array]:
+    streams, versions = [event.stream for event in events], [event.version for event in events]
+    return {"streams": arrays.uuids(streams), "versions": arrays.bigints(versions)}
 
 
 def _taken_apart(event: StoredEvent, recorded_at: str | None) -> Appended:

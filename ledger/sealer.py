@@ -29,9 +29,11 @@ _LOG: Final = structlog.get_logger("ledger.sealer")
 
 _FIRST_TICK_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 60.0
-_SHORTEST_PAUSE_SECONDS: Final = 0.01
+_SHORTEST_PAUSE_SECONDS: Final = 0.025
+"""A batch costs about as much as sixty of its events: who seals more often spends a core on few events."""
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _TURN_SECONDS: Final = 1.0
+_FIRST_RETRY_SECONDS: Final = 0.01
 _LONGEST_RETRY_SECONDS: Final = 5.0
 _EVERYTHING: Final = 2**31 - 1
 
@@ -63,7 +65,7 @@ class Sealer:
         self._floor = Floor()
         self._tick_at = clock() + _FIRST_TICK_SECONDS
         self._connection: Connection[TupleRow] | None = None
-        self._retry_seconds = _SHORTEST_PAUSE_SECONDS
+        self._retry_seconds = _FIRST_RETRY_SECONDS
 
     def seal_once(self) -> int:
         """Seal one batch and return how many events it had. Raises psycopg.Error."""
@@ -121,7 +123,7 @@ class Sealer:
             if not sealed and self._clock() >= self._tick_at:
                 self.tick()
             # Only now: a turn is had on a full disk as well, and may not make us try a hundred times a second.
-            self._retry_seconds = _SHORTEST_PAUSE_SECONDS
+            self._retry_seconds = _FIRST_RETRY_SECONDS
             if sealed == self._batch:
                 continue
             if sealed:
@@ -156,6 +158,8 @@ class SealingRecorder(LedgerRecorder):
 
     Appends wait for each other here, so no service uses it. The login must be allowed to append and to seal.
     """
+
+    _completes = True
 
     def _complete(
         self, connection: Connection[TupleRow], appended: Sequence[Appended], **kwargs: Any

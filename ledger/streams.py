@@ -40,7 +40,9 @@ def read_streams(
     with connection.cursor(f"streams_{next(_NUMBERS)}", binary=True) as cursor:
         cursor.itersize = batch
         if customer_ids is None:
+            connection.execute(_QUERIES["prefer_merging"])
             cursor.execute(_QUERIES["every_stream"])
+            connection.execute(_QUERIES["plan_freely"])
         else:
             cursor.execute(_QUERIES["some_streams"], {"streams": list(customer_ids)})
         for customer_id, rows in groupby(cursor, key=itemgetter(0)):

@@ -34,6 +34,8 @@ class LedgerTrackingRecorder(TrackingRecorder):
 class LedgerProcessRecorder(LedgerTrackingRecorder, LedgerRecorder, ProcessRecorder):
     """Appends events and moves a projection in one transaction; the login must be allowed both."""
 
+    _completes = True
+
     def _complete(
         self, connection: Connection[TupleRow], appended: Sequence[Appended], **kwargs: Any
     ) -> Sequence[int] | None:

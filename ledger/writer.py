@@ -59,7 +59,9 @@ class Writer:
         self._open_changes_at_most = waiting_changes
         self._waiting: deque[_Ticket] = deque()
         self._unread: deque[_Ticket] = deque()
-        self._changed = threading.Condition()
+        lock = threading.Lock()  # one for both threads; each is woken only for work of its own
+        self._changed = threading.Condition(lock)
+        self._changed_for_reader = threading.Condition(lock)
         self._open = 0
         self._open_changes = 0
         self._stopping = False
@@ -82,7 +84,7 @@ class Writer:
         """Refuse what is new, finish what is waiting, end the threads."""
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
+            self._wake_all()
         for thread in self._threads:
             thread.join()
 
@@ -112,7 +114,7 @@ class Writer:
             self._open_changes += ticket.changes
             self._waiting.append(ticket)
             if len(self._waiting) == self._wanted:
-                self._changed.notify_all()
+                self._changed.notify()
         receipt: Receipt = await future
         return receipt
 
@@ -171,7 +173,7 @@ class Writer:
         else:
             with self._changed:
                 self._unread.append(ticket)
-                self._changed.notify_all()
+                self._changed_for_reader.notify()
 
     def _read_histories(self) -> None:
         while True:
@@ -179,7 +181,7 @@ class Writer:
                 while not self._unread:
                     if self._stopping and self._open == 0:
                         return
-                    self._changed.wait()
+                    self._changed_for_reader.wait()
                 ticket = self._unread.popleft()
             self._read_history(ticket)
 
@@ -195,7 +197,11 @@ class Writer:
     def _put_first(self, ticket: _Ticket) -> None:
         with self._changed:
             self._waiting.appendleft(ticket)
-            self._changed.notify_all()
+            self._changed.notify()
+
+    def _wake_all(self) -> None:
+        self._changed.notify()
+        self._changed_for_reader.notify()
 
     def _answer(self, answered: list[tuple[_Ticket, Outcome]]) -> None:
         if not answered:
@@ -203,7 +209,8 @@ class Writer:
         with self._changed:
             self._open -= len(answered)
             self._open_changes -= sum(ticket.changes for ticket, _ in answered)
-            self._changed.notify_all()
+            if self._stopping:
+                self._wake_all()
         assert self._loop is not None  # noqa: S101 - set by start
         try:
             self._loop.call_soon_threadsafe(_resolve, answered)

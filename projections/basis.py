@@ -1,21 +1,21 @@
 """What "when" means for a read: which events are known (a position of the log) and which instant is asked about.
 
 Three ways to say what is known: an instant, a position, or the latest. All become a position once per request;
-what is answered from a position stays the same for ever. Read models must have passed the position: nothing here
-waits for that (`catch_up` does, without a connection).
+what is answered from a position stays the same for ever. Each way is one statement. Read models must have passed the
+position: what does not hold is raised, nothing here waits for it (`catch_up` does, without a connection).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection
 
 from db.queries import load
-from projections.errors import EventUnknown, PositionNotSealed, ReadModelsBehind
+from projections.errors import EventUnknown, NotKnownYet, PositionNotSealed, ReadModelsBehind
 
 _QUERIES: Final = load("projections", "basis.sql")
 
@@ -33,34 +33,43 @@ class Basis:
     stable: bool
 
 
+class KnownBy(NamedTuple):
+    """What an instant means: its last position, whether that is final, how far the read models are, the clock."""
+
+    position: int
+    is_final: bool
+    reached: int
+    now: datetime
+
+    def basis(self, known_at: datetime, valid_at: datetime | None) -> Basis:
+        """Raises NotKnownYet for an instant in the future, ReadModelsBehind."""
+        if known_at > self.now:
+            raise NotKnownYet(known_at, self.now)
+        _require_reached(self.reached, self.position)
+        return Basis(known_at, self.position, valid_at or known_at, self.is_final)
+
+
 async def latest(connection: AsyncConnection[Any], valid_at: datetime | None = None) -> Basis:
     """The latest that the read models know, valid now (by the database's clock) unless told otherwise."""
-    sealed, reached, now = await _one(connection, "now")
+    sealed, reached, now, reached_at = await _one(connection, "latest")
     # behind the log, the instant is that of the last event projected: the clock would claim what is not shown
-    known_at = now if reached >= sealed or reached == 0 else await _known_at(connection, reached)
+    known_at = now if reached >= sealed or reached == 0 else reached_at
     return Basis(known_at, reached, valid_at or now, stable=False)
 
 
 async def known_by(connection: AsyncConnection[Any], known_at: datetime, valid_at: datetime | None = None) -> Basis:
-    """Everything known by `known_at`, inclusive; an instant in the future is the caller's to refuse."""
+    """Everything known by `known_at`, inclusive. Raises NotKnownYet for an instant in the future, ReadModelsBehind."""
     # one statement, one snapshot: were the position read first, what is sealed in between could pass for final
-    position, is_final = await _one(connection, "known_by", known_at=known_at)
-    return Basis(known_at, position, valid_at or known_at, is_final)
+    return KnownBy(*await _one(connection, "known_by", known_at=known_at)).basis(known_at, valid_at)
 
 
 async def at_position(connection: AsyncConnection[Any], position: int, valid_at: datetime | None = None) -> Basis:
-    """Everything up to a position. Raises PositionNotSealed for one that is not in the log."""
-    sealed, _, _ = await _one(connection, "now")
+    """Everything up to a position. Raises PositionNotSealed for one that is not in the log, ReadModelsBehind."""
+    sealed, reached, known_at = await _one(connection, "at_position", position=position)
     if not 1 <= position <= sealed:
         raise PositionNotSealed(position, sealed)
-    known_at = await _known_at(connection, position)
+    _require_reached(reached, position)
     return Basis(known_at, position, valid_at or known_at, stable=True)
-
-
-async def clock(connection: AsyncConnection[Any]) -> datetime:
-    """The database's clock, by which everything is recorded."""
-    now: datetime = (await _one(connection, "now"))[2]
-    return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +99,8 @@ async def position_of(connection: AsyncConnection[Any], customer_id: UUID, versi
 
 async def reached_position(connection: AsyncConnection[Any]) -> int:
     """The position that all read models have passed."""
-    _, reached, _ = await _one(connection, "now")
-    return int(reached)
-
-
-async def require_reached(connection: AsyncConnection[Any], position: int) -> None:
-    """Raise ReadModelsBehind unless the read models have passed `position`."""
-    reached = await reached_position(connection)
-    if reached < position:
-        raise ReadModelsBehind(position, reached)
+    reached: int = (await _one(connection, "reached"))[0]
+    return reached
 
 
 async def require_passed(connection: AsyncConnection[Any], customer_id: UUID, version: int) -> int:
@@ -110,13 +112,13 @@ async def require_passed(connection: AsyncConnection[Any], customer_id: UUID, ve
     return position
 
 
-async def _known_at(connection: AsyncConnection[Any], position: int) -> datetime:
-    known_at: datetime = (await _one(connection, "known_at", position=position))[0]
-    return known_at
+def _require_reached(reached: int, position: int) -> None:
+    if reached < position:
+        raise ReadModelsBehind(position, reached)
 
 
 async def _one(connection: AsyncConnection[Any], query: str, **params: Any) -> tuple[Any, ...]:
-    cursor = await connection.execute(_QUERIES[query], params)
+    cursor = await connection.cursor(binary=True).execute(_QUERIES[query], params)
     row: tuple[Any, ...] | None = await cursor.fetchone()
     assert row is not None  # noqa: S101 - these statements always bring a row
     return row

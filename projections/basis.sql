@@ -1,20 +1,44 @@
 -- What "when" means: positions, instants, and how far the read models are.
 
--- name: now
--- The end of the log, how far the read models are (0 before the first batch), and the database's clock.
-SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+-- name: latest
+-- The end of the log, how far the read models are (0 before the first batch), the database's clock, and from when on
+-- the read models' position is known.
+SELECT sealed, reached, clock_timestamp(), (SELECT known_at FROM ledger.log WHERE idx = reached - 1)
+FROM (
+    SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+           coalesce((SELECT min(position) FROM read.tracking), 0)
+) AS stand (sealed, reached);
+
+-- name: known_by
+-- The greatest position known by an instant (0: none), whether anything later than it is sealed, so that it stays so;
+-- how far the read models are, and the clock.
+-- The log's known_at never goes back, so halving it again and again finds the place without an index on it.
+WITH RECURSIVE search (low, high) AS (
+    SELECT 0::bigint, coalesce((SELECT max(idx) + 1 FROM ledger.log), 0)
+    UNION ALL
+    SELECT CASE WHEN is_known THEN middle + 1 ELSE low END, CASE WHEN is_known THEN high ELSE middle END
+    FROM (
+        SELECT low, high, middle,
+               coalesce((SELECT known_at <= %(known_at)s FROM ledger.log WHERE idx = middle), false) AS is_known
+        FROM search, LATERAL (SELECT (low + high) / 2) AS half (middle)
+        WHERE low < high
+    ) AS step
+)
+SELECT (SELECT low FROM search WHERE low = high),
+       coalesce(greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
+                         (SELECT max(made_at) FROM ledger.checkpoint)) > %(known_at)s, false),
        coalesce((SELECT min(position) FROM read.tracking), 0),
        clock_timestamp();
 
--- name: known_by
--- The greatest position known by an instant (0: none), and whether anything later than it is sealed, so that it stays so.
-SELECT coalesce((SELECT idx + 1 FROM ledger.log WHERE known_at <= %(known_at)s ORDER BY known_at DESC, idx DESC LIMIT 1), 0),
-       EXISTS (SELECT FROM ledger.log WHERE known_at > %(known_at)s)
-       OR EXISTS (SELECT FROM ledger.checkpoint WHERE made_at > %(known_at)s);
+-- name: at_position
+-- The end of the log, how far the read models are, and from when on a position is known.
+SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+       coalesce((SELECT min(position) FROM read.tracking), 0),
+       (SELECT known_at FROM ledger.log WHERE idx = %(position)s - 1);
 
--- name: known_at
--- From when on a position is known.
-SELECT known_at FROM ledger.log WHERE idx = %(position)s - 1;
+-- name: reached
+-- How far the read models are.
+SELECT coalesce(min(position), 0) FROM read.tracking;
 
 -- name: position_of
 -- The position of an event, null while it is not sealed; no row if there is no such event.

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import struct
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -235,12 +236,27 @@ def test_an_entry_that_is_none_is_named(entry: bytes) -> None:
         {"version": 7.0},
         {"recorded_at": "2026-03-02T08:30:00"},
         {"recorded_at": 1},
+        {"recorded_at": "2026-W10-1T08:30:00.000000Z"},
+        {"effective_from": "2026-03-02 08:30:00.000000Z"},
         {"effective_to": "2026-03-02T08:30:00.000000+"},
     ],
 )
 def test_an_entry_with_other_members_is_named(members: dict[str, Any]) -> None:
     with pytest.raises(errors.MalformedEntry):
         codec.decode(with_entry(codec.encode(EXAMPLE, DATA_KEYS), **members), DATA_KEYS)
+
+
+@pytest.mark.parametrize("member", ["recorded_at", "effective_from", "effective_to"])
+def test_an_entry_with_an_impossible_time_is_named(member: str) -> None:
+    stored = with_entry(codec.encode(EXAMPLE, DATA_KEYS), **{member: "2026-02-30T08:30:00.000000Z"})
+    with pytest.raises(errors.MalformedPart):
+        codec.decode(stored, DATA_KEYS)
+
+
+def test_the_times_of_an_entry_are_of_one_time_zone() -> None:
+    envelope = codec.decode(codec.encode(EXAMPLE, DATA_KEYS), DATA_KEYS).envelope
+    assert envelope.effective_from is not None
+    assert envelope.recorded_at.tzinfo is envelope.effective_from.tzinfo is UTC
 
 
 def test_an_entry_with_a_null_member_is_named() -> None:

@@ -28,13 +28,8 @@ import pytest
 from eventsourcing.persistence import Notification, StoredEvent
 from uuid_utils.compat import uuid7
 
-from cli.lifeline import Lifeline
-from db.pool import sync_pool
-from ledger.keys import KeyStore
-from ledger.recorder import LedgerRecorder
-from ledger.sealer import Sealer
-from projections.runner import Runner
-from tests.ledger.feeding import (
+from bench.feeding import (
+    KEK,
     PATIENCE_SECONDS,
     Place,
     Work,
@@ -44,8 +39,15 @@ from tests.ledger.feeding import (
     write_in_processes,
     write_in_threads,
 )
+from bench.fixture import KEK_TEXT
+from cli.lifeline import Lifeline
+from db.pool import sync_pool
+from ledger.keys import KeyStore
+from ledger.recorder import LedgerRecorder
+from ledger.sealer import Sealer
+from projections.runner import Runner
 from tests.ledger.sealing import check_log, running, wait_until
-from tests.ledger.writing import KEK, KEK_TEXT, rows
+from tests.ledger.writing import rows
 
 Feed = list[Notification]
 _PROJECT = Path(__file__).parents[2]

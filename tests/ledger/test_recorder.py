@@ -23,9 +23,12 @@ from ledger.pool import Pool
 from ledger.recorder import LedgerRecorder
 from ledger.sealer import Sealer
 from ledger.statements import Statement
+from tests.ledger.sealing import append, wait_until
 from tests.make import Stream
 
 CLAIM = "INSERT INTO read.identifier (scheme, value, customer_id, version) VALUES ('USCC', %(value)s, %(customer)s, 1)"
+LAST_ID = "SELECT last_value FROM ledger.unsealed_id_seq"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"
 
 
 def claim(value: str) -> Statement:
@@ -228,6 +231,29 @@ def test_two_processes_that_write_the_same_streams_do_not_deadlock(pool: Pool) -
     for thread in threads:
         thread.join()
     assert [type(error) for error in refusals] == [errors.AppendConflict] * 5
+
+
+def test_an_append_that_waits_for_another_has_drawn_no_id_of_the_queue(database: str, pool: Pool) -> None:
+    """It may wait for long, and the floor takes whoever has drawn an id for a transaction with a number."""
+    first, second = sorted(uuid4() for _ in range(2))
+    refusals: list[Exception] = []
+
+    def append_both() -> None:
+        try:
+            LedgerRecorder(pool).insert_events([stored(first, 1), stored(second, 1)])
+        except errors.AppendConflict as error:
+            refusals.append(error)
+
+    with psycopg.connect(database) as other, psycopg.connect(database, autocommit=True) as watch:
+        append(other, second, 1)
+        drawn = watch.execute(LAST_ID).fetchone()
+        thread = Thread(target=append_both)
+        thread.start()
+        wait_until(lambda: watch.execute(WAITING).fetchone() == (1,))
+        assert watch.execute(LAST_ID).fetchone() == drawn
+        other.commit()
+        thread.join()
+    assert len(refusals) == 1
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from projections import basis
-from projections.errors import EventUnknown, PositionNotSealed, ReadModelsBehind
+from projections.errors import EventUnknown, NotKnownYet, PositionNotSealed, ReadModelsBehind
 from tests.make import Stream, at
 from tests.projections.world import World
 
@@ -34,7 +34,6 @@ def stream(world: World) -> Stream:
         (FIRST, 1, True),
         (SECOND - timedelta(microseconds=1), 1, True),
         (SECOND, 2, False),
-        (at("2999-01-01"), 2, False),
     ],
 )
 def test_an_instant_is_the_last_position_known_by_then(
@@ -46,6 +45,14 @@ def test_an_instant_is_the_last_position_known_by_then(
         return await basis.known_by(connection, known_at)
 
     assert world.read(ask) == basis.Basis(known_at, position, known_at, stable)
+
+
+def test_of_the_future_nothing_is_known(world: World, stream: Stream) -> None:
+    del stream
+    tomorrow = at("2999-01-01")
+    with pytest.raises(NotKnownYet) as caught:
+        world.read(lambda connection: basis.known_by(connection, tomorrow))
+    assert (caught.value.known_at, caught.value.now < tomorrow) == (tomorrow, True)
 
 
 def test_a_position_is_known_from_when_its_event_was(world: World, stream: Stream) -> None:
@@ -97,14 +104,13 @@ def test_an_event_has_no_position_until_it_is_sealed(world: World, stream: Strea
 
 def test_what_the_read_models_have_passed_is_there(world: World, stream: Stream) -> None:
     async def ask(connection: AsyncConnection[Any]) -> int:
-        await basis.require_reached(connection, 2)
         return await basis.require_passed(connection, stream.customer_id, 2)
 
     assert world.read(ask) == 2
 
 
 def test_what_the_read_models_have_not_passed_is_named(world: World, stream: Stream) -> None:
-    stream.attribute("a", 3)
+    stream.attribute("a", 3, recorded_at=at("2026-02-05"))
     stream.attribute("a", 4)
     world.record(stream.events[2:3])
     world.seal()
@@ -118,9 +124,13 @@ def test_what_the_read_models_have_not_passed_is_named(world: World, stream: Str
     with pytest.raises(ReadModelsBehind) as not_sealed:
         world.read(lambda connection: ask(connection, 4))
     with pytest.raises(ReadModelsBehind) as not_reached:
-        world.read(lambda connection: basis.require_reached(connection, 3))
-    found = [(error.value.position, error.value.event) for error in (not_projected, not_sealed, not_reached)]
-    assert found == [(3, (stream.customer_id, 3)), (None, (stream.customer_id, 4)), (3, None)]
+        world.read(lambda connection: basis.at_position(connection, 3))
+    with pytest.raises(ReadModelsBehind) as not_known_yet:
+        world.read(lambda connection: basis.known_by(connection, at("2026-02-05")))
+    found = [
+        (error.value.position, error.value.event) for error in (not_projected, not_sealed, not_reached, not_known_yet)
+    ]
+    assert found == [(3, (stream.customer_id, 3)), (None, (stream.customer_id, 4)), (3, None), (3, None)]
     assert not_projected.value.reached == 2
 
 
@@ -145,3 +155,15 @@ def test_an_idle_log_becomes_final_with_the_next_tick(world: World, stream: Stre
     assert not world.read(is_stable)
     world.sealer.tick()
     assert world.read(is_stable)
+
+
+def test_of_events_known_at_one_instant_all_are_known_by_then(world: World) -> None:
+    stream, days = Stream(), (1, 1, 2, 4, 4, 4, 7)
+    for number, day in enumerate(days):
+        stream.attribute("a", number, recorded_at=at(f"2026-02-0{day}"))
+    world.project(*stream.events)
+
+    async def positions(connection: AsyncConnection[Any]) -> list[int]:
+        return [(await basis.known_by(connection, at(f"2026-02-0{day}"))).position for day in range(1, 9)]
+
+    assert world.read(positions) == [sum(known <= day for known in days) for day in range(1, 9)]

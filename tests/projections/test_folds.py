@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db import arrays
 from domain.errors import HistoryNeeded
 from domain.facts import same_json
 from domain.file import CustomerFile
@@ -70,7 +71,7 @@ def test_rows_are_written_in_the_order_of_their_keys() -> None:
     files = [CustomerFile.folded(stream.customer_id, stream.events) for stream in (Stream(), Stream(), Stream())]
     changes = [FileChange(frozenset(), file) for file in reversed(files)]
     (statement,) = ProfileView().statements(changes)
-    assert statement.params["customer_ids"] == sorted(file.customer_id for file in files)
+    assert statement.params["customer_ids"] == arrays.uuids(sorted(file.customer_id for file in files))
 
 
 def _kept_up(stream: Stream, now: datetime) -> CustomerFile:

@@ -15,29 +15,33 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Barrier
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 from uuid_utils.compat import uuid7
 
+from bench.fixture import KEK_TEXT
+from bench.yardstick import Unsuitable
 from db.pool import sync_pool
-from domain.events import Envelope, RecordedEvent
+from domain.events import Actor, Envelope, RecordedEvent
 from domain.events.classification import AttributeRecorded
 from ledger import codec
 from ledger.errors import AppendConflict
 from ledger.factory import LedgerFactory
+from ledger.kek import FileKek
 from ledger.keys import KeyStore
 from ledger.recorder import LedgerRecorder
-from tests.ledger.writing import KEK
-from tests.make import CLERK
 
-LATE_COMMITS = """
+KEK: Final = FileKek.from_text(KEK_TEXT)
+
+_LATE_COMMITS: Final = """
 CREATE FUNCTION public.late_commit() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     -- Once per transaction, whatever number of events it has.
-    IF current_setting('test.decided', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
-        PERFORM set_config('test.decided', pg_current_xact_id()::text, false);
+    IF current_setting('bench.decided', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+        PERFORM set_config('bench.decided', pg_current_xact_id()::text, false);
         IF random() < 0.3 THEN
             PERFORM pg_sleep(random() * 0.03);
         END IF;
@@ -45,15 +49,18 @@ BEGIN
     RETURN NULL;
 END
 $body$;
-CREATE CONSTRAINT TRIGGER late_commit AFTER INSERT ON ledger.unsealed DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER late_commit AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION public.late_commit();
 """
-"""Three in ten transactions sleep up to 30 ms between drawing their queue ids and being visible."""
 
-PATIENCE_SECONDS = 120.0
-SHARED_STREAMS = 16
-_SIZES = ((1, 0), (2, 0), (3, 0), (4, 0), (4, 0), (0, 1), (0, 3), (2, 2))
+PATIENCE_SECONDS: Final = 120.0
+SHARED_STREAMS: Final = 16
+_ACTOR: Final = Actor(id="svc-bench")
+_QUEUE: Final = ("ledger", "unsealed")
+_SIZES: Final = ((1, 0), (2, 0), (3, 0), (4, 0), (4, 0), (0, 1), (0, 3), (2, 2))
 """How many events of an append go to the writer's own stream, and how many to a shared one."""
+_READS: Final = 0.2
+"""How often a writer reads the head of a shared stream although it appends only to its own."""
 
 
 class Place(NamedTuple):
@@ -81,9 +88,10 @@ class Work:
     shared: Sequence[UUID] = field(default_factory=lambda: [uuid7() for _ in range(SHARED_STREAMS)])
 
 
-def make_commits_late(conninfo: str) -> None:
+def make_commits_late(conninfo: str, *table: str) -> None:
+    """Have three in ten transactions sleep up to 30 ms, between their inserts into that table and being visible."""
     with psycopg.connect(conninfo) as administrator:
-        administrator.execute(LATE_COMMITS)
+        administrator.execute(SQL(_LATE_COMMITS).format(table=Identifier(*table or _QUEUE)))
 
 
 # --- many writers ---------------------------------------------------------------------------------------------------
@@ -143,7 +151,8 @@ class Writer:
             if done is not None:
                 written.append(Written(*done, time.monotonic() - began))
                 events += len(done[0])
-            assert time.monotonic() - began < PATIENCE_SECONDS, "the writers do not get their events in"
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise Unsuitable("the writers do not get their events in")
         return written
 
     def _append(self) -> tuple[list[Place], Place | None] | None:
@@ -151,7 +160,7 @@ class Writer:
         on_own, on_shared = random.choice(_SIZES)  # noqa: S311 - no secret
         places = [Place(self.own, self.own_version + number) for number in range(1, on_own + 1)]
         shared, cause = random.choice(self.work.shared), None  # noqa: S311
-        if on_shared or random.random() < 0.2:  # noqa: S311
+        if on_shared or random.random() < _READS:  # noqa: S311
             head = self.recorder.select_events(shared, desc=True, limit=1)
             cause = Place(shared, head[0].originator_version) if head else None
         after = cause.version if cause else 0
@@ -191,7 +200,7 @@ def _event(place: Place, now: datetime) -> RecordedEvent:
         version=place.version,
         recorded_at=now,
         effective_from=now,
-        actor=CLERK,
+        actor=_ACTOR,
         policy_version=1,
     )
     return RecordedEvent(envelope, AttributeRecorded(key="number", value=place.version))
