@@ -1,21 +1,22 @@
 """Holds the read models against the evidence: every row computed anew from the streams, in one walk over customers.
 
 What must stay true: everything is read as of one moment and in constant memory but for the longest stream, and each
-row is met: one that is missing, one that differs, one that belongs to no stream.
+row is met: one that is missing, one that differs, one that belongs to no stream. Where the computed rows are stored
+anyway, as a shadow of the live ones, the server holds both tables against each other, and only what differs is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from heapq import merge
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 from psycopg import Connection
+from psycopg.sql import SQL, Composed, Identifier
 
 from db.queries import load
 from domain.events import RecordedEvent
@@ -42,11 +43,14 @@ __all__ = [
     "Compared",
     "Difference",
     "compare",
+    "differences_from_shadow",
     "hold_tables",
 ]
 
 _QUERIES: Final = load("projections", "comparison.sql")
 _BATCH: Final = 2000
+_CUSTOMERS: Final = 200
+"""So many of those that differ are looked at together."""
 
 FOLLOWED: Final = {table.name: table for table in EVERY_FOLLOWED}
 """The tables that follow the log, by name; each is compared at the position that its projection has reached."""
@@ -89,11 +93,13 @@ def compare(
     *,
     customer_ids: Sequence[UUID] | None = None,
     skip: Skip | None = None,
+    followed_too: bool = True,
 ) -> Iterator[Compared]:
     """Every customer of which there are events or rows, in the order of their ids; or some of them, in INLINE tables.
 
     `connection` is in one REPEATABLE READ transaction, of a role that may read everything. A customer whose stream
-    cannot be read is told to `skip` and left out; without it, StreamUnreadable is raised. Raises psycopg.Error.
+    cannot be read is told to `skip` and left out; without it, StreamUnreadable is raised. Without `followed_too` the
+    rows of FOLLOWED tables are computed and not compared (see `differences_from_shadow`). Raises psycopg.Error.
     """
     connection.execute(_QUERIES["speak_plainly"])
     reached = dict(connection.execute(_QUERIES["positions"]).fetchall())
@@ -102,30 +108,78 @@ def compare(
     inline = [name for name in INLINE if name in names]
     sources: list[Iterator[tuple[UUID, str, Any]]] = [
         ((stream.customer_id, "", read) for stream, read in _customers(connection, keys, customer_ids, skip)),
-        *(_followed_rows(connection, table) for table in positions),
+        *(_followed_rows(connection, table) for table in positions if followed_too),
         *(_inline_rows(connection, name, customer_ids) for name in inline),
     ]
     for customer_id, group in groupby(merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
         found = {name: content for _, name, content in group}
         customer = found.pop("", _Customer(customer_id, [], []))
         if customer is not None:
-            yield _compared(customer, positions, inline, found)
+            rows = expected_rows(_sealed(customer), positions) if positions else {}
+            differences = [] if not followed_too else _followed_differences(customer_id, rows, found)
+            differences += _inline_differences(customer, inline, found)
+            yield Compared(customer_id, len(customer.events), rows, differences)
 
 
-def _compared(
-    customer: _Customer, positions: Mapping[Followed, int], inline: Sequence[str], found: Mapping[str, Any]
-) -> Compared:
+def differences_from_shadow(
+    live: Connection[Any], shadow: Connection[Any], tables: Collection[Followed]
+) -> Iterator[Difference]:
+    """Where live tables are not what their shadows are, by customer; each seen by its connection's transaction."""
+    shadow.execute(_QUERIES["speak_plainly"])
+    differing = merge(*(_differing_customers(live, shadow, table) for table in tables))
+    customer_ids = (customer_id for customer_id, _ in groupby(differing))
+    while some := list(islice(customer_ids, _CUSTOMERS)):
+        wanted, held = (
+            {table: dict(_rows_by_customer(connection, schema, table, some)) for table in tables}
+            for connection, schema in ((shadow, "shadow"), (live, "read"))
+        )
+        for customer_id in some:
+            rows = {table: wanted[table].get(customer_id, []) for table in tables}
+            yield from _followed_differences(
+                customer_id, rows, {table.name: held[table].get(customer_id, []) for table in tables}
+            )
+
+
+def _differing_customers(live: Connection[Any], shadow: Connection[Any], table: Followed) -> Iterator[UUID]:
+    digests = merge(_digests(live, "read", table), _digests(shadow, "shadow", table))
+    for customer_id, of_both in groupby(digests, key=itemgetter(0)):
+        first, *others = of_both
+        if others != [first]:
+            yield customer_id
+
+
+def _digests(connection: Connection[Any], schema: str, table: Followed) -> Iterator[tuple[UUID, str]]:
+    with connection.cursor(f"digests_{table.name}", binary=True) as cursor:
+        cursor.itersize = _BATCH
+        yield from cursor.execute(_of_table("digests", schema, table, columns=_digested(table)))
+
+
+def _digested(table: Followed) -> Composed:
+    return SQL(", ").join(
+        SQL("{}::text" if number in table.json_columns else "{}").format(Identifier(column))
+        for number, column in enumerate(table.columns)
+    )
+
+
+def _followed_differences(
+    customer_id: UUID, rows: Mapping[Followed, Sequence[Row]], found: Mapping[str, Any]
+) -> list[Difference]:
+    return [
+        difference
+        for table, expected in rows.items()
+        for difference in row_differences(table, customer_id, expected, found.get(table.name, ()))
+    ]
+
+
+def _inline_differences(customer: _Customer, inline: Sequence[str], found: Mapping[str, Any]) -> list[Difference]:
     customer_id, events = customer.customer_id, customer.events
-    rows = expected_rows(_sealed(customer), positions) if positions else {}
     differences: list[Difference] = []
-    for table, expected in rows.items():
-        differences += row_differences(table, customer_id, expected, found.get(table.name, ()))
     file = CustomerFile.folded(customer_id, events) if inline and events else None
     if "profile" in inline:
         differences += profile_differences(customer_id, file, next(iter(found.get("profile", ())), None))
     if "identifier" in inline:
         differences += identifier_differences(customer_id, file, events, found.get("identifier", ()))
-    return Compared(customer_id, len(events), rows, differences)
+    return differences
 
 
 def _sealed(customer: _Customer) -> list[Positioned]:
@@ -144,54 +198,85 @@ def _customers(
     connection: Connection[Any], keys: SnapshotKeys, customer_ids: Sequence[UUID] | None, skip: Skip | None
 ) -> Iterator[tuple[StoredStream, _Customer | None]]:
     """Each stream and what it says; None where it was skipped."""
-    for streams in _some_at_a_time(read_streams(connection, customer_ids=customer_ids)):
-        keys.hold(_subjects(streams))
-        for stream in streams:
+    for some in _some_at_a_time(map(_checked, read_streams(connection, customer_ids=customer_ids))):
+        keys.hold({subject for stream in some for event in stream.events for subject in event.subjects})
+        for stream, events, error in some:
             try:
-                yield stream, _Customer(stream.customer_id, list(_decoded(stream, keys)), stream.positions)
-            except StreamUnreadable as error:
+                yield stream, _Customer(stream.customer_id, _decoded(events, keys, error), stream.positions)
+            except StreamUnreadable as unreadable:
                 if skip is None:
                     raise
-                skip(error)
+                skip(unreadable)
                 yield stream, None
 
 
-def _some_at_a_time(streams: Iterable[StoredStream]) -> Iterator[list[StoredStream]]:
+class _Checked(NamedTuple):
+    """A stream and its events before decryption, up to the one that is the reason why it cannot be read."""
+
+    stream: StoredStream
+    events: list[codec.Checked]
+    error: StreamUnreadable | None
+
+
+def _checked(stream: StoredStream) -> _Checked:
+    events: list[codec.Checked] = []
+    for stored in stream.events:
+        try:
+            events.append(codec.checked(stored))
+        except UnreadableEvent as error:
+            return _Checked(stream, events, _unreadable(stream.customer_id, stored.originator_version, error))
+    return _Checked(stream, events, None)
+
+
+def _decoded(
+    events: Sequence[codec.Checked], keys: SnapshotKeys, error: StreamUnreadable | None
+) -> list[RecordedEvent]:
+    decoded: list[RecordedEvent] = []
+    for event in events:
+        try:
+            decoded.append(codec.decode_checked(event, keys))
+        except (UnreadableEvent, DataKeyMissing) as reason:
+            raise _unreadable(event.stream, event.version, reason) from reason
+    if error is not None:
+        raise error
+    return decoded
+
+
+def _unreadable(customer_id: UUID, version: int, reason: Exception) -> StreamUnreadable:
+    return StreamUnreadable(customer_id, version, str(reason))
+
+
+def _some_at_a_time(streams: Iterable[_Checked]) -> Iterator[list[_Checked]]:
     """As many as make a query for their keys worth while."""
-    some: list[StoredStream] = []
+    some: list[_Checked] = []
     events = 0
-    for stream in streams:
-        some.append(stream)
-        events += len(stream.events)
+    for checked in streams:
+        some.append(checked)
+        events += len(checked.events)
         if events >= _BATCH:
             yield some
             some, events = [], 0
     yield some
 
 
-def _subjects(streams: Iterable[StoredStream]) -> set[UUID]:
-    subjects: set[UUID] = set()
-    for stream in streams:
-        for stored in stream.events:
-            with suppress(UnreadableEvent):  # told where it is decoded
-                subjects |= codec.subjects_in(stored)
-    return subjects
-
-
-def _decoded(stream: StoredStream, keys: SnapshotKeys) -> Iterator[RecordedEvent]:
-    for stored in stream.events:
-        try:
-            yield codec.decode(stored, keys)
-        except (UnreadableEvent, DataKeyMissing) as error:
-            raise StreamUnreadable(stream.customer_id, stored.originator_version, str(error)) from error
-
-
 def _followed_rows(connection: Connection[Any], table: Followed) -> Iterator[tuple[UUID, str, list[Row]]]:
+    for customer_id, rows in _rows_by_customer(connection, "read", table):
+        yield customer_id, table.name, rows
+
+
+def _rows_by_customer(
+    connection: Connection[Any], schema: str, table: Followed, customer_ids: Sequence[UUID] | None = None
+) -> Iterator[tuple[UUID, list[Row]]]:
     with connection.cursor(f"compared_{table.name}") as cursor:
         cursor.itersize = _BATCH
-        cursor.execute(_QUERIES[table.name])
+        some = {"customer_ids": None if customer_ids is None else list(customer_ids)}
+        cursor.execute(_of_table(table.name, schema, table), some)
         for customer_id, rows in groupby(cursor, key=itemgetter(0)):
-            yield UUID(customer_id), table.name, [_plain(table, row) for row in rows]
+            yield UUID(customer_id), [_plain(table, row) for row in rows]
+
+
+def _of_table(query: str, schema: str, table: Followed, **parts: Composed) -> Composed:
+    return SQL(_QUERIES[query]).format(table=Identifier(schema, table.name), **parts)
 
 
 def _plain(table: Followed, row: Row) -> Row:

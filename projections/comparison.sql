@@ -1,5 +1,5 @@
 -- Read models as they stand, customer by customer, for holding them against the evidence.
--- What is text here is text in expected.py.
+-- What is text here is text in expected.py; `table` is the live table or its shadow.
 
 -- name: hold
 -- Called before anything else is read: no rebuild puts other tables in the place of these while the transaction lasts.
@@ -13,25 +13,37 @@ SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', 
 -- How far the projections are.
 SELECT projection, position FROM read.tracking;
 
+-- name: digests
+-- Per customer a number that differs where the rows of two tables do, whatever their order.
+-- JSON stands in `columns` as text: its own hash does not see where a nested list or object ends.
+-- The digest is taken below a fence, so that no more than it is sorted or hashed to form the groups.
+SELECT customer_id, sum(digest)::text
+FROM (SELECT customer_id, hash_record_extended(ROW({columns}), 0) AS digest FROM {table} OFFSET 0) AS digested
+GROUP BY customer_id
+ORDER BY customer_id;
+
 -- name: facts
--- The rectangles.
+-- The rectangles, of all customers or of some.
 SELECT customer_id::text, slot, value::text, absent::text, valid::text, positions::text, fact_from::text, rank::text,
        version::text
-FROM read.facts
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;
 
 -- name: events
--- The decrypted events.
+-- The decrypted events, of all customers or of some.
 SELECT customer_id::text, version::text, position::text, event_id::text, type, is_decision::text, actor,
        recorded_at::text, effective_from::text, effective_to::text, body::text
-FROM read.events
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;
 
 -- name: changes
--- The audit trail.
+-- The audit trail, of all customers or of some.
 SELECT customer_id::text, version::text, slot, position::text, old::text, new::text, old_absent::text,
        new_absent::text, kind, old_version::text
-FROM read.changes
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;
 
 -- name: profile

@@ -3,6 +3,7 @@
 ProjectionError
 ├── FoldOutdated             a profile row of another fold version; fold the stream anew
 ├── PositionNotSealed        the log does not reach the asked position
+├── NotKnownYet              the asked instant lies in the future, of which nothing can be known
 ├── ReadModelsBehind         the read models have not reached the position yet; wait for them (CatchUp)
 ├── EventUnknown             no event of that customer and version
 ├── EventUnreadable          an event of the log cannot be opened or breaks its model
@@ -18,6 +19,7 @@ ProjectionError
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 
@@ -41,6 +43,15 @@ class PositionNotSealed(ProjectionError):
         super().__init__(f"position {position} is not in the log, which ends at {sealed}")
         self.position = position
         self.sealed = sealed
+
+
+class NotKnownYet(ProjectionError):
+    """What is known at an instant in the future cannot be said; `now` is the database's clock."""
+
+    def __init__(self, known_at: datetime, now: datetime) -> None:
+        super().__init__(f"{known_at} lies in the future of {now}")
+        self.known_at = known_at
+        self.now = now
 
 
 class ReadModelsBehind(ProjectionError):

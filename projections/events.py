@@ -1,12 +1,12 @@
 """read.events: every event of the log, decrypted, as the item of a history that it is shown as.
 
-Owns the table and the shape of `body`. Also answers what only events know: a file's decisions as of a position.
+Owns the table and the shape of `body`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
@@ -16,20 +16,10 @@ from psycopg import AsyncConnection, Connection
 
 from db.queries import load
 from domain.events import RecordedEvent
-from domain.events.classification import (
-    TierReassignmentApproved,
-    TierReassignmentRejected,
-    TierReassignmentRequested,
-    TierReassignmentWithdrawn,
-)
-from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
 from ledger.plain import to_json
 from projections.projection import Batch
 
 _QUERIES: Final = load("projections", "events.sql")
-_REQUEST_ENDS: Final = frozenset(
-    event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
-)
 
 
 class Events:
@@ -134,58 +124,3 @@ async def first_known(connection: AsyncConnection[Any], customer_id: UUID) -> Fi
     cursor = await connection.execute(_QUERIES["first_known"], {"customer_id": customer_id})
     row = await cursor.fetchone()
     return FirstKnown(*row) if row else None
-
-
-@dataclass(slots=True)
-class FileState:
-    """A file's own state at a position: what decisions made of it. `version` is the stream's head there."""
-
-    version: int
-    registered_at: datetime
-    kind: CustomerKind | None = None
-    archived: bool = False
-    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-async def file_state_at(connection: AsyncConnection[Any], customer_id: UUID, position: int) -> FileState | None:
-    """The state as known at `position`; None if the customer was not known then (see `first_known`)."""
-    params = {"customer_id": customer_id, "position": position}
-    head = await (await connection.execute(_QUERIES["head_at"], params)).fetchone()
-    if head is None:
-        return None
-    state = FileState(version=head[0], registered_at=head[2])
-    async for event_type, recorded_at, body in await connection.execute(_QUERIES["decisions_at"], params):
-        _decide(state, event_type, recorded_at, orjson.loads(body))
-    return state
-
-
-def _decide(state: FileState, event_type: str, recorded_at: datetime, body: Mapping[str, Any]) -> None:
-    data = body["data"]
-    if event_type == CustomerRegistered.type:
-        state.kind, state.registered_at = CustomerKind(data["customer_kind"]), recorded_at
-    elif event_type == CustomerArchived.type:
-        state.archived = True
-    elif event_type == CustomerReinstated.type:
-        state.archived = False
-    elif event_type == TierReassignmentRequested.type:
-        state.requests[data["request_id"]] = _open_request(body)
-    elif event_type in _REQUEST_ENDS:
-        state.requests.pop(data["request_id"], None)
-
-
-def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:
-    """An open request as the profile lists it."""
-    data = body["data"]
-    return {
-        "request_id": data["request_id"],
-        "scheme": data["scheme"],
-        "from_code": data.get("from_code"),
-        "to_code": data["to_code"],
-        "takes_effect": data.get("takes_effect"),
-        "expires_at": data["expires_at"],
-        "requester": body["actor"]["id"],
-        "requester_for": body["actor"].get("on_behalf_of"),
-        "event_id": body["event_id"],
-        "version": body["version"],
-        "reason": (body["reason"] or {}).get("text"),
-    }

@@ -1,4 +1,4 @@
--- The read model of decrypted events, for histories and for the state of a file.
+-- The read model of decrypted events, for histories.
 
 -- name: insert
 -- Add the events of a batch.
@@ -11,28 +11,9 @@ SELECT * FROM unnest(
     %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(bodies)b::text[]::jsonb[]
 );
 
--- name: head_at
--- The last version of a customer's stream at a position, and when the first was recorded.
-SELECT last.version, first.position, first.recorded_at
-FROM (
-    SELECT version FROM read.events
-    WHERE customer_id = %(customer_id)s AND position <= %(position)s
-    ORDER BY position DESC LIMIT 1
-) AS last
-CROSS JOIN (
-    SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1
-) AS first;
-
 -- name: first_known
 -- When a customer was first recorded, whatever the position.
 SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1;
-
--- name: decisions_at
--- The decisions of a customer up to a position, in order.
-SELECT type, recorded_at, body::text
-FROM read.events
-WHERE customer_id = %(customer_id)s AND is_decision AND position <= %(position)s
-ORDER BY position;
 
 -- name: by_versions
 -- Some events of one customer.

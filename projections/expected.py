@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -134,6 +135,7 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+@lru_cache
 def instant_text(instant: datetime) -> str:
     """As PostgreSQL writes it in UTC: no zeros at the end of a second's fraction, and no fraction of zero."""
     text = instant.astimezone(UTC).isoformat(" ").removesuffix("+00:00")

@@ -119,43 +119,15 @@ async def holders_at(
     connection: AsyncConnection[Any], customer_id: UUID, position: int, valid_at: datetime
 ) -> dict[str, HeldFact]:
     """Per slot the fact that holds it, absences and orphans included."""
-    return {fact.slot: fact for fact in await _held(connection, "state_at", customer_id, position, valid_at)}
-
-
-async def state_at(
-    connection: AsyncConnection[Any], customer_id: UUID, position: int, valid_at: datetime
-) -> dict[str, HeldFact]:
-    """What shows at `valid_at` as known at `position`, by slot; empty for an unknown customer."""
-    return visible(await holders_at(connection, customer_id, position, valid_at))
-
-
-async def pending_at(
-    connection: AsyncConnection[Any], customer_id: UUID, position: int, valid_at: datetime
-) -> list[HeldFact]:
-    """What comes to hold later than `valid_at` as known at `position`, soonest first; absences included."""
-    return await _held(connection, "pending_at", customer_id, position, valid_at)
-
-
-async def effective_since(connection: AsyncConnection[Any], customer_id: UUID, position: int) -> datetime | None:
-    """The earliest instant at which any fact known at `position` is effective."""
-    params = {"customer_id": customer_id, "position": position}
-    cursor = await connection.execute(_QUERIES["effective_since"], params)
-    row = await cursor.fetchone()
-    return row[0] if row else None
+    params = {"customer_id": customer_id, "position": position, "valid_at": valid_at}
+    cursor = await connection.execute(_QUERIES["state_at"], params)
+    return {
+        slot: HeldFact(slot, ABSENT if absent else orjson.loads(value), *place)
+        for slot, value, absent, *place in await cursor.fetchall()
+    }
 
 
 def visible(holders: Mapping[str, HeldFact]) -> dict[str, HeldFact]:
     """What shows among holders: no absences, no child without its parent (as domain.fold.visible)."""
     present = {slot: fact for slot, fact in holders.items() if fact.value is not ABSENT}
     return {slot: fact for slot, fact in present.items() if (parent := parent_of(slot)) is None or parent in present}
-
-
-async def _held(
-    connection: AsyncConnection[Any], query: str, customer_id: UUID, position: int, valid_at: datetime
-) -> list[HeldFact]:
-    params = {"customer_id": customer_id, "position": position, "valid_at": valid_at}
-    cursor = await connection.execute(_QUERIES[query], params)
-    return [
-        HeldFact(slot, ABSENT if absent else orjson.loads(value), *place)
-        for slot, value, absent, *place in await cursor.fetchall()
-    ]

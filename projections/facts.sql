@@ -37,19 +37,3 @@ FROM read.facts
 WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
     AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
     AND valid @> %(valid_at)s::timestamptz;
-
--- name: pending_at
--- The facts known at a position that will come to hold later than a valid instant, soonest first.
-SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
-FROM read.facts
-WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
-    AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
-    AND valid && tstzrange(%(valid_at)s, NULL) AND lower(valid) > %(valid_at)s
-ORDER BY lower(valid), slot;
-
--- name: effective_since
--- From when on anything is known, at a position, to be effective of one customer.
-SELECT min(lower(valid))
-FROM read.facts
-WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
-    AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint;

@@ -8,7 +8,7 @@ of another fold version are not decoded; whoever needs the file folds its stream
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,6 +16,7 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection
 
+from db import arrays
 from db.queries import load
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT, Fact, Segment, Timeline
@@ -54,7 +55,7 @@ class ProfileView:
 
     def load(self, customer_ids: Iterable[UUID]) -> Statement:
         """The statement that brings the rows of these customers; `decode` reads what it returns."""
-        return Statement(_QUERIES["load"], {"customer_ids": list(customer_ids)})
+        return Statement(_QUERIES["load"], {"customer_ids": arrays.uuids(customer_ids)})
 
     def decode(self, row: Sequence[Any]) -> CustomerFile | None:
         """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
@@ -88,14 +89,14 @@ class ProfileView:
         if not files:
             return []
         columns = {
-            "customer_ids": [file.customer_id for file in files],
-            "versions": [file.version for file in files],
-            "profile_versions": [file.profile_version for file in files],
-            "boundaries": [file.boundaries for file in files],
-            "as_of": [file.as_of for file in files],
-            "next_boundaries": [file.next_boundary() for file in files],
-            "fold_versions": [FOLD_VERSION] * len(files),
-            "states": [self._encode(file) for file in files],
+            "customer_ids": arrays.uuids([file.customer_id for file in files]),
+            "versions": arrays.bigints([file.version for file in files]),
+            "profile_versions": arrays.bigints([file.profile_version for file in files]),
+            "boundaries": arrays.bigints([file.boundaries for file in files]),
+            "as_of": arrays.timestamps([file.as_of for file in files]),
+            "next_boundaries": arrays.timestamps([file.next_boundary() for file in files]),
+            "fold_versions": arrays.integers([FOLD_VERSION] * len(files)),
+            "states": arrays.byteas([self._encode(file) for file in files]),
         }
         return [Statement(_QUERIES["save"], columns)]
 
@@ -118,11 +119,13 @@ class CurrentRow(NamedTuple):
         return file
 
 
-async def current(connection: AsyncConnection[Any], customer_id: UUID) -> tuple[CurrentRow, datetime] | None:
-    """The customer's row and the database's clock when it was read; None for a customer that nobody registered."""
+async def current(
+    connection: AsyncConnection[Any], customer_ids: Collection[UUID]
+) -> dict[UUID, tuple[CurrentRow, datetime]]:
+    """The rows of these customers, each with the database's clock when it was read; none for who is not registered."""
     cursor = connection.cursor(binary=True)
-    row = await (await cursor.execute(_QUERIES["current"], {"customer_id": customer_id})).fetchone()
-    return None if row is None else (CurrentRow(*row[1:7]), row[7])
+    await cursor.execute(_QUERIES["current"], {"customer_ids": list(customer_ids)})
+    return {row[0]: (CurrentRow(*row[1:7]), row[7]) for row in await cursor.fetchall()}
 
 
 def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> bytes:

@@ -24,7 +24,7 @@ ON CONFLICT (customer_id) DO UPDATE SET
     state = excluded.state;
 
 -- name: current
--- One customer's row and the clock it is to be folded forward to.
+-- Some customers' rows, each with the clock it is to be folded forward to.
 SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state, clock_timestamp()
 FROM read.profile
-WHERE customer_id = %(customer_id)s;
+WHERE customer_id = ANY (%(customer_ids)b::uuid[]);

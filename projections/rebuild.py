@@ -9,7 +9,7 @@ next rebuild removes what we left.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,7 +25,7 @@ from ledger.kek import FileKek
 from ledger.keys import KeyStore
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.verify import one_moment
-from projections.comparison import FOLLOWED, INLINE, Compared, compare, hold_tables
+from projections.comparison import FOLLOWED, INLINE, Compared, compare, differences_from_shadow, hold_tables
 from projections.differences import Difference
 from projections.errors import AnotherRebuild, NeverFree, StreamUnreadable
 from projections.expected import Followed
@@ -62,7 +62,10 @@ class Watch:
 
 @dataclass(slots=True)
 class Summary:
-    """What was looked at, how many differences were found, which streams and rows could not be seen to."""
+    """What was looked at, how many differences were found, which streams and rows could not be seen to.
+
+    `customers` are those of whom there are events.
+    """
 
     customers: int = 0
     events: int = 0
@@ -73,14 +76,17 @@ class Summary:
     """The customers whose rows are to be put right in place."""
 
     def take(self, compared: Compared, watch: Watch) -> None:
-        self.customers += 1
+        self.customers += compared.events > 0
         self.events += compared.events
-        self.differences += len(compared.differences)
-        for difference in compared.differences:
+        self.note(compared.differences, watch)
+        watch.passed(compared.events)
+
+    def note(self, differences: Iterable[Difference], watch: Watch) -> None:
+        for difference in differences:
+            self.differences += 1
             watch.found(difference)
             if difference.table.removeprefix("read.") in INLINE:
-                self.wrong_in_place.add(compared.customer_id)
-        watch.passed(compared.events)
+                self.wrong_in_place.add(difference.customer_id)
 
 
 def count_events(conninfo: str) -> int:
@@ -124,7 +130,7 @@ def rebuild(
         if tables:
             work.build_and_switch(tables, names, summary, patience_seconds)
         else:
-            work.compare(names, summary, lambda _: None)
+            work.compare(names, summary)
         if summary.wrong_in_place:
             watch.doing("putting rows right")
             in_place = [name for name in INLINE if name in names]
@@ -162,13 +168,17 @@ class _Rebuild:
         self._watch = watch
         self._owner = owner
 
-    def compare(self, names: Collection[str], summary: Summary, use: Callable[[Compared], None]) -> dict[str, int]:
-        """Walk over all customers; where the projections stood at that moment."""
+    def compare(self, names: Collection[str], summary: Summary, shadow: Shadow | None = None) -> dict[str, int]:
+        """Walk over all customers, fill the shadow; where the projections stood at that moment."""
         self._watch.doing("comparing")
         with one_moment(self._conninfo) as moment:
-            for compared in compare(moment, _keys(moment, self._kek), names):
-                use(compared)
+            for compared in compare(moment, _keys(moment, self._kek), names, followed_too=False):
                 summary.take(compared, self._watch)
+                if shadow is not None:
+                    shadow.add(compared.rows)
+            if shadow is not None:
+                shadow.flush()
+                summary.note(differences_from_shadow(moment, self._owner, shadow.tables), self._watch)
             return self._positions(moment)
 
     def build_and_switch(
@@ -179,7 +189,7 @@ class _Rebuild:
         shadow = Shadow(self._owner, tables)
         with self._owner.transaction():
             shadow.begin()
-            positions = self.compare(names, summary, lambda compared: shadow.add(compared.rows))
+            positions = self.compare(names, summary, shadow)
             self._watch.doing("building indexes")
             shadow.complete({table.name: positions[table.name] for table in tables})
         # If we die here, the live tables are as they were, and the shadow lies there for the next rebuild.

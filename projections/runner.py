@@ -8,6 +8,7 @@ and the same batch is tried again, ever more slowly, until it goes through.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -33,8 +34,10 @@ _LOG: Final = structlog.get_logger("projections.runner")
 
 _TURN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
-_GATHER_SECONDS: Final = 0.03
-"""After a batch that was not full: under load the next one is then worth its round trips."""
+_REST_SHARE: Final = 3.0
+_LONGEST_REST_SECONDS: Final = 0.2
+"""After a batch that was not full the runner rests three times as long as that took, so that under load the next one is
+worth its round trips, and those who write have the processors."""
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 5.0
 """What was in the way may be an outage, whose end is to show soon."""
@@ -130,12 +133,13 @@ class Runner:
         connection = self._connected()
         connection.execute("LISTEN dossier_sealed")
         while not stop.is_set():
+            began = time.monotonic()
             events = self.step()
             if not events:
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                     pass
             elif events < self._batch:
-                stop.wait(_GATHER_SECONDS)
+                stop.wait(min((time.monotonic() - began) * _REST_SHARE, _LONGEST_REST_SECONDS))
 
     def _project(
         self, connection: Connection[Any], due: Sequence[Projection], position: int, entries: Sequence[Positioned]

@@ -31,8 +31,8 @@ class Shadow:
     """The shadow of some tables. The login of `connection`, which is in autocommit, owns the live ones."""
 
     def __init__(self, connection: Connection[Any], tables: Sequence[Followed]) -> None:
+        self.tables = tables
         self._connection = connection
-        self._tables = tables
         self._names = {"names": [table.name for table in tables]}
         self._definitions: list[tuple[int, str]] = []
         self._rows: dict[Followed, list[Row]] = {table: [] for table in tables}
@@ -51,18 +51,17 @@ class Shadow:
         self._definitions = self._live_definitions()
 
     def add(self, rows: Mapping[Followed, list[Row]]) -> None:
-        """Add the rows of a customer."""
+        """Add the rows of a customer; they are in the table after `flush`."""
         for table, of_table in rows.items():
             self._rows[table] += of_table
             self._waiting += len(of_table)
         if self._waiting >= _ROWS:
-            self._copy()
+            self.flush()
 
     def complete(self, positions: Mapping[str, int]) -> None:
         """Give the filled tables all that the live ones have. `positions`: where the projections stood."""
-        self._copy()
         self._run(text for step, text in self._definitions if step != _COLUMNS)
-        for table in self._tables:
+        for table in self.tables:
             self._connection.execute(_composed("analyze", shadow=Identifier("shadow", table.name)))
         tracked = {"names": list(positions), "positions": list(positions.values())}
         self._connection.execute(_QUERIES["track"], tracked)
@@ -112,7 +111,8 @@ class Shadow:
             raise SchemaTaken
         self._connection.execute(_QUERIES["drop_schema"])
 
-    def _copy(self) -> None:
+    def flush(self) -> None:
+        """Store the rows that were added."""
         for table, rows in self._rows.items():
             columns = SQL(", ").join(map(Identifier, table.columns))
             statement = _composed("copy", shadow=Identifier("shadow", table.name), columns=columns)
@@ -133,7 +133,7 @@ class Shadow:
         self._connection.execute(_QUERIES["wait_at_most"], {"lock_timeout": lock_timeout})
 
     def _identifiers(self, schema: str) -> list[Identifier]:
-        return [Identifier(schema, table.name) for table in self._tables]
+        return [Identifier(schema, table.name) for table in self.tables]
 
 
 def cursor_on_shadow(tables: Iterable[Followed]) -> type[Cursor[Any]]:

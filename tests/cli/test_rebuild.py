@@ -62,7 +62,7 @@ def test_a_corrupted_row_is_named_and_put_right(dossier: Dossier, told: str) -> 
     )
     done = dossier("rebuild")
     assert (done.exit_code, done.err) == (0, "")
-    assert done.out.splitlines()[:-1] == named
+    assert sorted(done.out.splitlines()[:-1]) == named
     assert done.out.splitlines()[-1].startswith("rebuilt 2 customers, 15 events in ")
     assert done.out.endswith(": 2 differences put right\n")
     again = dossier("rebuild", "--check")

@@ -52,7 +52,7 @@ def rows(world: World, statement: Statement) -> list[tuple[Any, ...]]:
 
 def now_of(world: World, customer_id: UUID) -> tuple[CurrentRow, datetime] | None:
     async def ask(connection: AsyncConnection[Any]) -> tuple[CurrentRow, datetime] | None:
-        return await current(connection, customer_id)
+        return (await current(connection, [customer_id])).get(customer_id)
 
     return world.read(ask)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
@@ -15,18 +14,9 @@ from domain.events.classification import (
     OwnerAssigned,
     OwnerRole,
     TagApplied,
-    TierReassignmentApproved,
-    TierReassignmentRequested,
 )
-from domain.events.lifecycle import (
-    ArchiveReason,
-    CustomerArchived,
-    CustomerKind,
-    CustomerReinstated,
-)
-from projections.events import FileState, HistoryFilter, file_state_at, first_known, history
-from projections.facts import effective_since, pending_at
-from tests.make import CLERK, RECORDING_STARTS, Stream, at
+from projections.events import HistoryFilter, first_known, history
+from tests.make import RECORDING_STARTS, Stream, at
 from tests.projections.files import BOSS, registered, tier
 from tests.projections.world import World
 
@@ -149,56 +139,10 @@ def test_pages_of_a_pinned_history_go_on_behind_the_last_item(world: World) -> N
     assert versions(history_of(world, stream, limit=2, order="desc", position=3)) == [3, 2]
 
 
-# The file's own state
+# Where a stream begins
 
 
-def state_at(world: World, customer_id: UUID, position: int) -> FileState | None:
-    return world.read(lambda connection: file_state_at(connection, customer_id, position))
-
-
-def test_the_state_of_a_file_follows_its_decisions(world: World) -> None:
-    stream = registered()
-    stream.add(CustomerArchived(reason_code=ArchiveReason.LOST))
-    stream.attribute("a", 1)
-    stream.add(CustomerReinstated())
-    world.project(*stream.events)
-    states = [state_at(world, stream.customer_id, position) for position in (1, 2, 3, 4)]
-    assert [state.archived for state in states if state] == [False, True, True, False]
-    assert [state.version for state in states if state] == [1, 2, 3, 4]
-    assert {state.kind for state in states if state} == {CustomerKind.ORGANISATION}
-    assert {state.registered_at for state in states if state} == {stream.events[0].envelope.recorded_at}
-
-
-def test_a_request_is_open_until_it_is_decided(world: World) -> None:
-    stream, request_id = registered(), uuid7()
-    expires_at = RECORDING_STARTS + timedelta(days=30)
-    request = TierReassignmentRequested(
-        request_id=request_id, scheme="VALUE", from_code=None, to_code="HIGH_VALUE", expires_at=expires_at
-    )
-    asked = stream.add(request, reason=Reason(text="grown"))
-    stream.add(TierReassignmentApproved(request_id=request_id), actor=BOSS)
-    world.project(*stream.events)
-    open_then = state_at(world, stream.customer_id, 2)
-    assert open_then is not None
-    assert open_then.requests[str(request_id)] == {
-        "request_id": str(request_id),
-        "scheme": "VALUE",
-        "from_code": None,
-        "to_code": "HIGH_VALUE",
-        "takes_effect": None,
-        "expires_at": "2026-02-04T09:00:00.000000Z",
-        "requester": CLERK.id,
-        "requester_for": None,
-        "event_id": str(asked.envelope.event_id),
-        "version": 2,
-        "reason": "grown",
-    }
-    decided = state_at(world, stream.customer_id, 3)
-    assert decided is not None
-    assert decided.requests == {}
-
-
-def test_a_customer_is_not_known_before_its_first_event(world: World) -> None:
+def test_a_customer_is_known_from_its_first_event_on(world: World) -> None:
     other, stream = registered(), registered()
     world.project(*other.events, *stream.events)
 
@@ -211,32 +155,3 @@ def test_a_customer_is_not_known_before_its_first_event(world: World) -> None:
     known, unknown = world.read(ask)
     assert known == (2, stream.events[0].envelope.recorded_at)
     assert unknown is None
-    assert state_at(world, stream.customer_id, 1) is None
-
-
-def test_a_file_is_effective_from_its_earliest_fact_on(world: World) -> None:
-    stream = registered()
-    stream.attribute("a", 1, at("2026-02-01"))
-    stream.attribute("b", 1, at("2026-01-01"))
-    world.project(*stream.events)
-
-    async def ask(connection: AsyncConnection[Any]) -> list[datetime | None]:
-        return [await effective_since(connection, stream.customer_id, position) for position in (1, 2, 3)]
-
-    assert world.read(ask) == [None, at("2026-02-01"), at("2026-01-01")]
-
-
-def test_what_is_pending_comes_soonest_first(world: World) -> None:
-    stream = registered()
-    stream.attribute("b", 2, at("2026-09-01"))
-    stream.attribute("a", 1, at("2026-08-01"), effective_to=at("2026-10-01"))
-    world.project(*stream.events)
-
-    async def ask(connection: AsyncConnection[Any]) -> list[tuple[object, ...]]:
-        pending = await pending_at(connection, stream.customer_id, 3, at("2026-07-01"))
-        return [(fact.slot, fact.value, fact.start, fact.end, fact.version) for fact in pending]
-
-    assert world.read(ask) == [
-        ("/attributes/a", 1, at("2026-08-01"), at("2026-10-01"), 3),
-        ("/attributes/b", 2, at("2026-09-01"), None, 2),
-    ]

@@ -16,10 +16,12 @@ from psycopg import AsyncConnection
 from domain.events import RecordedEvent
 from domain.events.classification import AttributeRecorded
 from domain.facts import ABSENT, same_json
+from domain.values import LATEST
 from projections import facts
-from projections.basis import position_of
+from projections.basis import at_position, position_of
 from projections.changes import blame
 from projections.diff import Point, diff
+from projections.past import file_at
 from tests.make import RECORDING_STARTS, Stream, at
 from tests.oracle import event_value, holders, state
 from tests.projections.histories import instants_of, streams
@@ -46,7 +48,7 @@ def test_rectangles_say_what_the_oracle_says(
             assert position is not None
             known = stream.events[:version]
             await _check_state(connection, stream.customer_id, position, valid_at, known)
-            await _check_pending(connection, stream.customer_id, position, valid_at, known)
+            await _check_past(connection, stream.customer_id, position, valid_at, known)
             await _check_blame(connection, stream.customer_id, position, valid_at, known)
 
     shared_world.read(check)
@@ -59,26 +61,35 @@ async def _check_state(
     valid_at: datetime,
     known: Sequence[RecordedEvent],
 ) -> None:
-    shown = await facts.state_at(connection, customer_id, position, valid_at)
-    assert same_json({slot: fact.value for slot, fact in shown.items()}, state(known, valid_at))
     held = await facts.holders_at(connection, customer_id, position, valid_at)
+    assert same_json({slot: fact.value for slot, fact in facts.visible(held).items()}, state(known, valid_at))
     assert {slot: fact.version for slot, fact in held.items()} == {
         slot: event.envelope.version for slot, event in holders(known, valid_at).items()
     }
 
 
-async def _check_pending(
+async def _check_past(
     connection: AsyncConnection[Any],
     customer_id: UUID,
     position: int,
     valid_at: datetime,
     known: Sequence[RecordedEvent],
 ) -> None:
-    for pending in await facts.pending_at(connection, customer_id, position, valid_at):
-        assert pending.start > valid_at
-        holder = holders(known, pending.start)[pending.slot]
-        assert holder.envelope.version == pending.version
-        assert same_json(event_value(holder, pending.slot), pending.value)
+    moment = await at_position(connection, position, valid_at)
+    file = await file_at(connection, customer_id, moment)
+    assert file is not None
+    assert same_json(dict(file.values), state(known, valid_at))
+    assert file.later == sorted(file.later, key=lambda later: (later.start, later.slot))
+    assert all(later.start > valid_at for later in file.later)
+    held = await facts.holders_at(connection, customer_id, position, valid_at)
+    spans = [(fact.slot, fact.version, fact.start, fact.end) for fact in held.values()]
+    spans += [(fact.slot, fact.version, fact.start, fact.end) for fact in file.later]
+    for instant in instants_of(list(known)):
+        if instant >= valid_at:
+            covering = {slot: version for slot, version, start, end in spans if start <= instant < (end or LATEST)}
+            assert covering == {slot: event.envelope.version for slot, event in holders(known, instant).items()}
+    for later in file.later:
+        assert same_json(event_value(holders(known, later.start)[later.slot], later.slot), later.value)
 
 
 async def _check_blame(
@@ -148,7 +159,7 @@ def test_the_worked_example_of_a_tier(world: World) -> None:
     world.project(*stream.events)
 
     async def tier(connection: AsyncConnection[Any], position: int, valid_at: str) -> object:
-        shown = await facts.state_at(connection, stream.customer_id, position, at(valid_at))
+        shown = facts.visible(await facts.holders_at(connection, stream.customer_id, position, at(valid_at)))
         return shown["/attributes/tier"].value
 
     async def ask(connection: AsyncConnection[Any]) -> list[object]:

@@ -1,0 +1,168 @@
+"""Customers' files at moments: what their facts say, and what decisions made of them, brought by one statement.
+
+What must stay true: what shows is what the state function of time.md 4 says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg import AsyncConnection
+
+from db.queries import load
+from domain.events.classification import (
+    TierReassignmentApproved,
+    TierReassignmentRejected,
+    TierReassignmentRequested,
+    TierReassignmentWithdrawn,
+)
+from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
+from domain.facts import ABSENT, Absent
+from domain.slots import parent_of
+from projections.basis import Basis, KnownBy
+
+_QUERIES: Final = load("projections", "past.sql")
+_REQUEST_ENDS: Final = frozenset(
+    event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
+)
+_ALL: Final = 2**62
+
+
+class LaterFact(NamedTuple):
+    """A fact that will come to hold its slot, in [start, end); ABSENT where it takes the value away."""
+
+    slot: str
+    value: Any | Absent
+    version: int
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What decisions made of a file; requests by id, as the profile lists them."""
+
+    kind: CustomerKind | None
+    archived: bool
+    requests: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class PastFile:
+    """`version` is the stream's head then. `values` show, by slot. `later` is soonest first, and may be cut."""
+
+    version: int
+    decided: Decided
+    values: Mapping[str, Any]
+    is_effective: bool
+    later: list[LaterFact]
+
+
+async def version_at(connection: AsyncConnection[Any], customer_id: UUID, moment: Basis) -> int | None:
+    """The last version of the customer's stream as known at the moment; None if the customer was not known then."""
+    params = {"customer_id": customer_id, "position": moment.position}
+    row = await (await connection.execute(_QUERIES["version_at"], params)).fetchone()
+    return row[0] if row else None
+
+
+class Asked(NamedTuple):
+    """Which file at which moment, and with how many later facts at most (None: with all).
+
+    `position` None stands for the last one known by `known_at`.
+    """
+
+    customer_id: UUID
+    known_at: datetime
+    position: int | None
+    valid_at: datetime
+    most_later: int | None
+
+
+async def files_at(
+    connection: AsyncConnection[Any], asked: Collection[Asked]
+) -> dict[Asked, tuple[KnownBy, PastFile | None]]:
+    """What each moment means, and the file then; None where the customer was not known."""
+    wanted = list(asked)
+    params = {
+        "customer_ids": [one.customer_id for one in wanted],
+        "positions": [one.position for one in wanted],
+        "known_at": [one.known_at for one in wanted],
+        "valid_at": [one.valid_at for one in wanted],
+        "most_later": [_ALL if one.most_later is None else one.most_later for one in wanted],
+    }
+    cursor = await connection.cursor(binary=True).execute(_QUERIES["files_at"], params)
+    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(*row[5:])) for row in await cursor.fetchall()}
+
+
+async def file_at(
+    connection: AsyncConnection[Any], customer_id: UUID, moment: Basis, *, most_later: int | None = None
+) -> PastFile | None:
+    """One file; None if the customer was not known then."""
+    asked = Asked(customer_id, moment.known_at, moment.position, moment.valid_at, most_later)
+    _, file = (await files_at(connection, [asked]))[asked]
+    return file
+
+
+def _file(
+    version: int | None, decisions: str | None, held: str | None, has_begun: bool, later: str | None
+) -> PastFile | None:
+    if version is None:
+        return None
+    return PastFile(
+        version,
+        _decided(orjson.loads(decisions) if decisions else []),
+        _visible(orjson.loads(held) if held else {}),
+        has_begun or later is None,  # a file without any fact is not one that is still to begin
+        [_later(columns) for columns in orjson.loads(later)] if later else [],
+    )
+
+
+def _visible(held: dict[str, Any]) -> dict[str, Any]:
+    """What shows among the values that hold their slots: no child without its parent (as domain.fold.visible)."""
+    return {slot: value for slot, value in held.items() if (parent := parent_of(slot)) is None or parent in held}
+
+
+def _later(columns: list[Any]) -> LaterFact:
+    slot, value, absent, version, start, end = columns
+    until = None if end is None else datetime.fromisoformat(end)
+    return LaterFact(slot, ABSENT if absent else value, version, datetime.fromisoformat(start), until)
+
+
+def _decided(bodies: list[dict[str, Any]]) -> Decided:
+    """The fold of decisions, in their order, from their bodies."""
+    kind, archived = None, False
+    requests: dict[str, dict[str, Any]] = {}
+    for body in bodies:
+        event_type, data = body["type"], body["data"]
+        if event_type == CustomerRegistered.type:
+            kind = CustomerKind(data["customer_kind"])
+        elif event_type in {CustomerArchived.type, CustomerReinstated.type}:
+            archived = event_type == CustomerArchived.type
+        elif event_type == TierReassignmentRequested.type:
+            requests[data["request_id"]] = _open_request(body)
+        elif event_type in _REQUEST_ENDS:
+            requests.pop(data["request_id"], None)
+    return Decided(kind, archived, requests)
+
+
+def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An open request as the profile lists it."""
+    data = body["data"]
+    return {
+        "request_id": data["request_id"],
+        "scheme": data["scheme"],
+        "from_code": data.get("from_code"),
+        "to_code": data["to_code"],
+        "takes_effect": data.get("takes_effect"),
+        "expires_at": data["expires_at"],
+        "requester": body["actor"]["id"],
+        "requester_for": body["actor"].get("on_behalf_of"),
+        "event_id": body["event_id"],
+        "version": body["version"],
+        "reason": (body["reason"] or {}).get("text"),
+    }

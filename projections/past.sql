@@ -1,0 +1,96 @@
+-- One customer's file as known at a position and as valid at an instant.
+
+-- name: version_at
+-- The last version of a customer's stream at a position; no row if there was none yet.
+SELECT version FROM read.events
+WHERE customer_id = %(customer_id)s AND position <= %(position)s
+ORDER BY position DESC LIMIT 1;
+
+-- name: files_at
+-- Whole files, one a row. First its place among those asked for, then what its moment means: the position (where none is
+-- given, the last known by known_at), whether anything later is sealed, how far the read models are, the clock. Then the
+-- last version (null: not known then), decisions, what holds the slots, whether any fact had begun, and the first of what
+-- comes to hold them later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
+-- along it in its order, and positions are compared in a way that no other index serves. Later than both comes only what
+-- an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how long
+-- arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once.
+WITH RECURSIVE asked AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        (SELECT %(customer_ids)b::uuid[]), (SELECT %(positions)b::bigint[]), (SELECT %(known_at)b::timestamptz[]),
+        (SELECT %(valid_at)b::timestamptz[]), (SELECT %(most_later)b::bigint[])
+    ) WITH ORDINALITY AS one (customer_id, given, known_at, valid_at, most_later, place)
+), search (place, known_at, low, high) AS (
+    SELECT place, known_at, 0::bigint, coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) FROM asked WHERE given IS NULL
+    UNION ALL
+    SELECT place, known_at,
+           CASE WHEN is_known THEN middle + 1 ELSE low END,
+           CASE WHEN is_known THEN high ELSE middle END
+    FROM (
+        SELECT place, search.known_at, low, high, middle,
+               coalesce((SELECT log.known_at <= search.known_at FROM ledger.log WHERE idx = middle), false) AS is_known
+        FROM search, LATERAL (SELECT (low + high) / 2) AS half (middle)
+        WHERE low < high
+    ) AS step
+), moment AS MATERIALIZED (
+    SELECT asked.*, coalesce(given, low) AS position
+    FROM asked LEFT JOIN search ON search.place = asked.place AND low = high
+)
+SELECT moment.place,
+       moment.position,
+       coalesce(greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
+                         (SELECT max(made_at) FROM ledger.checkpoint)) > moment.known_at, false),
+       coalesce((SELECT min(position) FROM read.tracking), 0),
+       clock_timestamp(),
+       (
+           SELECT version FROM read.events
+           WHERE customer_id = moment.customer_id AND position <= moment.position
+           ORDER BY position DESC LIMIT 1
+       ),
+       (
+           SELECT json_agg(body ORDER BY position)::text FROM read.events
+           WHERE customer_id = moment.customer_id AND is_decision AND position <= moment.position
+       ),
+       document::text,
+       number > 0 OR EXISTS (
+           SELECT FROM read.facts
+           WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+               AND customer_id = moment.customer_id AND positions @> moment.position
+               AND valid && tstzrange(NULL, moment.valid_at, '[]')
+       ),
+       (
+           SELECT json_agg(json_build_array(slot, value, absent, version, start, until) ORDER BY start, slot)::text
+           FROM (
+               (
+                   SELECT slot, value, absent, version, lower(valid) AS start, upper(valid) AS until
+                   FROM read.facts
+                   WHERE customer_id = moment.customer_id
+                       AND lower(valid) > moment.valid_at AND lower(valid) <= moment.known_at
+                       AND lower(positions) <= moment.position AND (upper(positions) <= moment.position) IS NOT TRUE
+                   ORDER BY lower(valid)
+                   FETCH FIRST (moment.most_later) ROWS WITH TIES
+               )
+               UNION ALL
+               SELECT slot, value, absent, version, lower(valid), upper(valid)
+               FROM read.facts
+               WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+                   AND customer_id = moment.customer_id AND positions @> moment.position
+                   AND valid && tstzrange(greatest(moment.valid_at, moment.known_at), NULL)
+                   AND lower(valid) > greatest(moment.valid_at, moment.known_at)
+                   AND EXISTS (
+                       SELECT FROM read.events
+                       WHERE customer_id = moment.customer_id AND position <= moment.position
+                           AND (effective_from > recorded_at OR effective_to > recorded_at)
+                           AND (effective_from > moment.known_at OR effective_to > moment.known_at)
+                   )
+               ORDER BY start, slot
+               LIMIT moment.most_later
+           ) AS later
+       )
+FROM moment
+CROSS JOIN LATERAL (
+    SELECT json_object_agg(slot, value) FILTER (WHERE NOT absent), count(*)
+    FROM read.facts
+    WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+        AND customer_id = moment.customer_id AND positions @> moment.position AND valid @> moment.valid_at
+) AS held (document, number);
