@@ -84,6 +84,7 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
                 "version": 23,
             }
         ],
+        "more_pending": False,
         "requests": [],
         "provenance": f"/v1/customers/{_CUSTOMER}/blame?at_position=260&valid_at=2026-07-15T00%3A00%3A00.000000Z",
     },

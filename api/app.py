@@ -16,6 +16,7 @@ from api import errors, openapi
 from api.connections import READERS, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
+from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
 from api.room import BodyRooms
@@ -29,7 +30,8 @@ from ledger.records import Records
 from ledger.writer import Writer
 from projections.catch_up import CatchUp
 from projections.identifiers import IdentifierView
-from projections.profile import ProfileView
+from projections.past import files_at
+from projections.profile import ProfileView, current
 from settings import Settings
 
 _DESCRIPTION = """\
@@ -69,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
             uuid7,
             records.read_history,
             BodyRooms(settings.body_bytes),
+            Gathering(readers, current, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting),
+            Gathering(readers, files_at, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting),
             CurrentProfiles(),
             CatchUp(readers),
             wait_seconds=settings.read_wait_seconds,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from api.bodies import LONGEST_BODY_BYTES
 from api.current_profiles import CurrentProfiles
 from api.errors import Problem
+from api.gathering import Gathering
 from api.parameters import flag, require_known_parameters
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.tokens import TokenVerifier, unauthorized
@@ -32,7 +33,10 @@ from domain.events import Actor
 from domain.file import CustomerFile
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.writer import Writer
+from projections.basis import KnownBy
 from projections.catch_up import CatchUp
+from projections.past import Asked, PastFile
+from projections.profile import CurrentRow
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})(?:\.[0-9A-Za-z.]*)?"')
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -49,6 +53,8 @@ class Service:
     fold: Callable[[UUID], CustomerFile]
     """Folds a customer's whole stream, blocking; for the rare profile row of another fold version."""
     rooms: BodyRooms
+    current_rows: Gathering[UUID, tuple[CurrentRow, datetime]]
+    past_files: Gathering[Asked, tuple[KnownBy, PastFile | None]]
     current_profiles: CurrentProfiles
     catch_up: CatchUp
     wait_seconds: float
@@ -79,10 +85,21 @@ def admitted(request: Request) -> None:
     require_known_parameters(request)
 
 
-def reading(request: Request) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-    """A connection to read through. Raises TooManyRequests at once, PoolTimeout when there is none in time."""
-    service = service_of(request)
-    return service.readers.connection(timeout=service.wait_seconds)
+class reading:  # noqa: N801 - reads as what it gives: async with reading(request) as connection
+    """A connection to read through, in autocommit. Raises TooManyRequests at once, PoolTimeout when none comes in time.
+
+    The pool's own context ends a transaction that nobody began, and costs a tenth of a read.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._service = service_of(request)
+
+    async def __aenter__(self) -> AsyncConnection[Any]:
+        self._connection = await self._service.readers.getconn(self._service.wait_seconds)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._service.readers.putconn(self._connection)
 
 
 def is_dry_run(request: Request) -> bool:

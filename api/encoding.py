@@ -13,7 +13,8 @@ def to_json(content: Any) -> bytes:
 
 
 def time_text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    moment = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def _jsonable(value: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import Request
@@ -11,43 +12,43 @@ from psycopg import AsyncConnection
 from api.errors import Problem
 from api.moments import Moment, basis_of
 from domain.errors import CustomerUnknown, FieldError
-from projections import basis, events
-from projections.basis import Basis
+from projections.basis import Basis, at_position, require_passed
 from projections.errors import EventUnknown
-from projections.events import FileState
 
-
-class KnownFile(NamedTuple):
-    """What a moment means, and what the decisions known then have made of the file."""
-
-    basis: Basis
-    state: FileState
+Found = TypeVar("Found")
 
 
 async def known_file(
-    connection: AsyncConnection[Any], request: Request, customer_id: UUID, moment: Moment
-) -> KnownFile:
-    """The file at that moment. Raises CustomerUnknown, Problem 404 not-yet-known, and what basis_of raises."""
-    found = await basis_of(connection, request, moment)
-    state = await events.file_state_at(connection, customer_id, found.position)
-    if state is None:
+    connection: AsyncConnection[Any],
+    request: Request,
+    customer_id: UUID,
+    moment: Moment,
+    look: Callable[[AsyncConnection[Any], UUID, Basis], Awaitable[Found | None]],
+) -> tuple[Basis, Found]:
+    """What the moment means, and what `look` finds there; it finds None where the customer was not known then.
+
+    Raises CustomerUnknown, Problem 404 not-yet-known, and what basis_of raises.
+    """
+    basis = await basis_of(connection, request, moment)
+    found = await look(connection, customer_id, basis)
+    if found is None:
         registered = await _registered(connection, customer_id)
         # The read models may have been behind the registration: that is no reason to deny the customer.
-        if moment.is_latest or registered.known_at <= found.known_at:
-            found = await basis_of(connection, request, moment)
-            state = await events.file_state_at(connection, customer_id, found.position)
-        if state is None:
-            raise _not_yet_known(found, registered)
-    return KnownFile(found, state)
+        if moment.is_latest or registered.known_at <= basis.known_at:
+            basis = await basis_of(connection, request, moment)
+            found = await look(connection, customer_id, basis)
+        if found is None:
+            raise _not_yet_known(basis, registered)
+    return basis, found
 
 
 async def _registered(connection: AsyncConnection[Any], customer_id: UUID) -> Basis:
     """The moment since when the customer is known. Raises ReadModelsBehind when they have not passed it."""
     try:
-        position = await basis.require_passed(connection, customer_id, 1)
+        position = await require_passed(connection, customer_id, 1)
     except EventUnknown as error:
         raise CustomerUnknown(f"there is no customer {customer_id}") from error
-    return await basis.at_position(connection, position)
+    return await at_position(connection, position)
 
 
 def _not_yet_known(found: Basis, registered: Basis) -> Problem:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from api.encoding import time_text
 from api.parameters import instant, invalid_parameter, position
 from projections import basis
 from projections.basis import Basis
+from projections.errors import NotKnownYet
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,13 @@ class Moment:
         return self.known_at is None and self.at_position is None
 
 
+_NOW: Final = Moment()
+
+
 def moment_of(request: Request) -> Moment:
     """The moment that the query names. Raises Problem 422."""
+    if not request.scope["query_string"]:
+        return _NOW
     query = request.query_params
     known_at, at_position = query.get("known_at"), query.get("at_position")
     if known_at is not None and at_position is not None:
@@ -60,15 +66,13 @@ async def basis_of(connection: AsyncConnection[Any], request: Request, moment: M
     """
     await require_seen(connection, request)
     if moment.at_position is not None:
-        found = await basis.at_position(connection, moment.at_position, moment.valid_at)
-    elif moment.known_at is not None:
-        if moment.known_at > await basis.clock(connection):
-            raise invalid_parameter(moment.known_by, "lies in the future; nothing can be known yet")
-        found = await basis.known_by(connection, moment.known_at, moment.valid_at)
-    else:
-        found = await basis.latest(connection, moment.valid_at)
-    await basis.require_reached(connection, found.position)
-    return found
+        return await basis.at_position(connection, moment.at_position, moment.valid_at)
+    if moment.known_at is None:
+        return await basis.latest(connection, moment.valid_at)
+    try:
+        return await basis.known_by(connection, moment.known_at, moment.valid_at)
+    except NotKnownYet as error:
+        raise invalid_parameter(moment.known_by, "lies in the future; nothing can be known yet") from error
 
 
 async def require_seen(connection: AsyncConnection[Any], request: Request) -> None:

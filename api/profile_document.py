@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from domain.document import document_of, is_below, narrowed
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT
 from domain.file import CustomerFile, TierRequest
+from projections.past import LaterFact
 from projections.search import display_name
 
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A value that will come to hold its slot later; ABSENT where one will be taken away."""
-
-    path: str
-    value: Any
-    effective_from: datetime
-    effective_to: datetime | None
-    version: int
+MOST_PENDING: Final = 10
+"""Listed in one profile: of a long stream, looked at long ago, nearly everything is pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,8 @@ class Profile:
     archived: bool
     effective: bool
     values: Mapping[str, Any]
-    pending: Iterable[Pending]
+    pending: Iterable[LaterFact]
+    """Soonest first."""
     requests: Iterable[Mapping[str, Any]]
     basis: Mapping[str, Any]
     query: str = field(default="")
@@ -51,7 +45,7 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
         file.effective_since is None or file.effective_since <= now,
         {slot: fact.value for slot, fact in file.visible(now).items()},
         [
-            Pending(segment.fact.slot, segment.fact.value, segment.start, segment.end, segment.fact.version)
+            LaterFact(segment.fact.slot, segment.fact.value, segment.fact.version, segment.start, segment.end)
             for segment in file.pending(now)
         ],
         map(_request, file.requests.values()),
@@ -69,7 +63,7 @@ def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str,
     values, pending = profile.values, list(profile.pending)
     if fields is not None:
         values = narrowed(values, fields)
-        pending = [item for item in pending if is_below(item.path, fields)]
+        pending = [item for item in pending if is_below(item.slot, fields)]
     return {
         "customer_id": profile.customer_id,
         "customer_kind": profile.kind,
@@ -78,23 +72,19 @@ def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str,
         "display_name": display_name(profile.values),
         "basis": profile.basis,
         **document_of(values),
-        "pending": [_pending(item) for item in pending],
+        "pending": [_pending(item) for item in pending[:MOST_PENDING]],
+        "more_pending": len(pending) > MOST_PENDING,
         "requests": list(profile.requests),
         "provenance": f"/v1/customers/{profile.customer_id}/blame{profile.query}",
     }
 
 
-def _pending(item: Pending) -> dict[str, Any]:
-    shown: dict[str, Any] = {"path": item.path}
-    if item.value is ABSENT:
-        shown["absent"] = True
-    else:
-        shown["value"] = item.value
-    return shown | {
-        "effective_from": item.effective_from,
-        "effective_to": item.effective_to,
-        "version": item.version,
-    }
+def _pending(item: LaterFact) -> dict[str, Any]:
+    shown = {"path": item.slot, "absent": True} if item.value is ABSENT else {"path": item.slot, "value": item.value}
+    shown["effective_from"] = item.start
+    shown["effective_to"] = item.end
+    shown["version"] = item.version
+    return shown
 
 
 def _request(request: TierRequest) -> dict[str, Any]:

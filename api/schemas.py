@@ -169,7 +169,8 @@ class Profile(Answer):
     owner: dict[str, str] = {}
     tags: dict[str, dict[str, Literal[True]]] = {}
     attributes: dict[str, Any] = {}
-    pending: list[PendingValue]
+    pending: list[PendingValue] = Field(description="What comes to hold later than valid_at, soonest first, at most 10")
+    more_pending: bool = Field(description="Whether more is pending than is listed")
     requests: list[OpenTierRequest]
     provenance: str = Field(description="Where to read who set what of this")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from domain.slots import parent_of, segments_of
@@ -14,12 +15,11 @@ def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
     A presence slot becomes the object that holds its children.
     """
     document: dict[str, Any] = {}
-    for slot in sorted(values, key=lambda slot: (slot.count("/"), slot)):
-        *path, last = segments_of(slot)
+    for _, slot, path, last, is_presence in sorted(map(_place_of, values)):
         place = document
         for segment in path:
             place = place.setdefault(segment, {})
-        place[last] = {} if _is_presence(slot) else values[slot]
+        place[last] = {} if is_presence else values[slot]
     return document
 
 
@@ -34,6 +34,13 @@ def narrowed(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]
 def is_below(slot: str, fields: Iterable[str]) -> bool:
     """Whether `slot` is one of the pointers `fields` or lies below one."""
     return any(slot == field or slot.startswith(field + "/") for field in fields)
+
+
+@lru_cache(maxsize=65536)
+def _place_of(slot: str) -> tuple[int, str, tuple[str, ...], str, bool]:
+    """Where a slot's value goes, sorted behind what it lies in: depth, slot, segments above, last one, presence."""
+    *path, last = segments_of(slot)
+    return len(path), slot, tuple(path), last, _is_presence(slot)
 
 
 def _is_presence(slot: str) -> bool:

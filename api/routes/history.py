@@ -22,6 +22,7 @@ from api.schemas import BlamePage, Differences, HistoryPage
 from projections import changes, events
 from projections.diff import Point, diff
 from projections.events import HistoryFilter
+from projections.past import version_at
 
 router: Final = APIRouter(
     prefix="/v1/customers/{customer_id}",
@@ -44,7 +45,7 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
     place = place_of(request, int)
     moment = Moment(at_position=place.position) if place else moment_of(request)
     async with reading(request) as connection:
-        found, _ = await known_file(connection, request, customer_id, moment)
+        found, _ = await known_file(connection, request, customer_id, moment, version_at)
         items = await events.history(
             connection, customer_id, found.position, wanted, order=order, limit=limit, after=place.key if place else 0
         )
@@ -60,7 +61,7 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
     path = _path(request)
     moment = moment_of(request)
     async with reading(request) as connection:
-        found, _ = await known_file(connection, request, customer_id, moment)
+        found, _ = await known_file(connection, request, customer_id, moment, version_at)
         etag = entity_tag(found)
         if (answer := unchanged(request, etag)) is not None:
             return answer
@@ -81,9 +82,9 @@ async def read_diff(request: Request, customer_id: UUID) -> Response:
         raise invalid_parameter("axis", "known or valid")
     first, second = _known_points(request) if axis == "known" else _valid_points(request)
     async with reading(request) as connection:
-        left = (await known_file(connection, request, customer_id, first)).basis
+        left, _ = await known_file(connection, request, customer_id, first, version_at)
         if axis == "known":
-            right = (await known_file(connection, request, customer_id, second)).basis
+            right, _ = await known_file(connection, request, customer_id, second, version_at)
         else:
             right = replace(left, valid_at=second.valid_at or left.valid_at)
         differences = await diff(

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from psycopg import AsyncConnection
 
 from api import openapi, schemas
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
 from api.errors import Problem
-from api.known_files import KnownFile, known_file
+from api.known_files import known_file
 from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
-from api.profile_document import Pending, Profile, of_current_file, rendered
+from api.profile_document import MOST_PENDING, Profile, of_current_file, rendered
 from api.read_route import ReadRoute
 from domain.errors import CustomerUnknown
 from domain.file import CustomerFile
-from projections import basis, facts, profile
+from projections.basis import Basis, require_passed
 from projections.errors import FoldOutdated
+from projections.past import Asked, PastFile, file_at
 
 router: Final = APIRouter(
     prefix="/v1/customers",
@@ -43,11 +44,9 @@ router: Final = APIRouter(
 async def read_profile(request: Request, customer_id: UUID) -> Response:
     """The customer's profile: the current one, or as known and as valid at another moment."""
     moment, fields = moment_of(request), _fields(request)
-    async with reading(request) as connection:
-        if moment.is_now:
-            return await _current(connection, request, customer_id, fields)
-        known = await known_file(connection, request, customer_id, moment)
-        return await _as_of(connection, request, customer_id, known, fields)
+    if moment.is_now:
+        return await _current(request, customer_id, fields)
+    return await _past(request, customer_id, moment, fields)
 
 
 @router.get(
@@ -60,22 +59,20 @@ async def read_version(request: Request, customer_id: UUID, version: str) -> Res
     valid_at = request.query_params.get("valid_at")
     at = instant("valid_at", valid_at) if valid_at is not None else None
     async with reading(request) as connection:
-        sealed = await basis.require_passed(connection, customer_id, number)
-        known = await known_file(connection, request, customer_id, Moment(valid_at=at, at_position=sealed))
-        return await _as_of(connection, request, customer_id, known, fields)
+        sealed = await require_passed(connection, customer_id, number)
+    return await _past(request, customer_id, Moment(valid_at=at, at_position=sealed), fields)
 
 
-async def _current(
-    connection: AsyncConnection[Any], request: Request, customer_id: UUID, fields: list[str] | None
-) -> Response:
-    found = await profile.current(connection, customer_id)
+async def _current(request: Request, customer_id: UUID, fields: list[str] | None) -> Response:
+    service = service_of(request)
+    found = await service.current_rows.get(customer_id)
     if found is None:
         raise CustomerUnknown(f"there is no customer {customer_id}")
     row, now = found
     if (token := request.query_params.get("after")) is not None:
         _require_seen(customer_id, row.version, token)
     now = max(now, row.as_of)
-    shown = service_of(request).current_profiles
+    shown = service.current_profiles
     try:
         etag = shown.etag(customer_id, row, now)
         return unchanged(request, etag) or (
@@ -84,7 +81,7 @@ async def _current(
             else _answer(request, row.file(customer_id), now, fields)
         )
     except FoldOutdated:
-        file = await asyncio.to_thread(service_of(request).fold, customer_id)
+        file = await asyncio.to_thread(service.fold, customer_id)
         return _answer(request, file, max(now, file.as_of), fields)
 
 
@@ -104,39 +101,57 @@ def _require_seen(customer_id: UUID, version: int, token: str) -> None:
         raise Problem("not-caught-up", 503, "The read model has not got there yet", "come back in a moment")
 
 
-async def _as_of(
-    connection: AsyncConnection[Any],
-    request: Request,
-    customer_id: UUID,
-    known: KnownFile,
-    fields: list[str] | None,
-) -> Response:
-    found, state = known
-    etag = entity_tag(found)
+async def _past(request: Request, customer_id: UUID, moment: Moment, fields: list[str] | None) -> Response:
+    # of the wanted fields alone, any may be among what comes last
+    most_later = MOST_PENDING + 1 if fields is None else None
+    found = await _gathered(request, customer_id, moment, most_later)
+    if found is None:
+        look = partial(file_at, most_later=most_later)
+        async with reading(request) as connection:
+            found = await known_file(connection, request, customer_id, moment, look)
+    basis, file = found
+    return _as_of(request, customer_id, basis, file, fields)
+
+
+async def _gathered(
+    request: Request, customer_id: UUID, moment: Moment, most_later: int | None
+) -> tuple[Basis, PastFile] | None:
+    """The file at an instant of knowledge, brought together with others; None for other moments, and for no file."""
+    if moment.known_at is None or "after" in request.query_params:
+        return None
+    asked = Asked(customer_id, moment.known_at, None, moment.valid_at or moment.known_at, most_later)
+    found = await service_of(request).past_files.get(asked)
+    if found is None:
+        return None
+    known, file = found
+    if file is None or moment.known_at > known.now:
+        return None
+    return known.basis(moment.known_at, moment.valid_at), file
+
+
+def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fields: list[str] | None) -> Response:
+    etag = entity_tag(basis)
     if (answer := unchanged(request, etag)) is not None:
         return answer
-    shown = await facts.state_at(connection, customer_id, found.position, found.valid_at)
-    upcoming = await facts.pending_at(connection, customer_id, found.position, found.valid_at)
-    since = await facts.effective_since(connection, customer_id, found.position)
+    query = query_of(basis)
     view = Profile(
         customer_id,
-        state.kind,
-        state.archived,
-        since is None or since <= found.valid_at,
-        {slot: fact.value for slot, fact in shown.items()},
-        [Pending(fact.slot, fact.value, fact.start, fact.end, fact.version) for fact in upcoming],
-        state.requests.values(),
-        basis_json(found) | {"version": state.version},
-        query_of(found),
+        file.decided.kind,
+        file.decided.archived,
+        file.is_effective,
+        file.values,
+        file.later,
+        file.decided.requests.values(),
+        basis_json(basis) | {"version": file.version},
+        query,
     )
     narrowed = "" if fields is None else "&" + urlencode({"fields": ",".join(fields)})
-    location = f"/v1/customers/{customer_id}{query_of(found)}{narrowed}"
+    location = f"/v1/customers/{customer_id}{query}{narrowed}"
     return json_response(rendered(view, fields), headers={"ETag": etag, "Content-Location": location})
 
 
 def _fields(request: Request) -> list[str] | None:
-    text = request.query_params.get("fields")
-    if text is None:
+    if not request.scope["query_string"] or (text := request.query_params.get("fields")) is None:
         return None
     if not (fields := [field for field in text.split(",") if field]):
         raise invalid_parameter("fields", "slot pointers separated by commas, such as /tier,/owner")

@@ -22,6 +22,8 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     # the write path tries again, or answers Overloaded
     ledger.AppendConflict,
     ledger.ConcurrencyFailure,
+    # answered as an invalid parameter, which only the route can name
+    projections.NotKnownYet,
     # an operator's verbs end in them
     projections.StreamUnreadable,
     projections.AnotherRebuild,

@@ -102,6 +102,16 @@ def test_what_is_recorded_for_the_future_takes_effect_by_itself(file: File) -> N
     assert file.profile(valid_at=just_before.isoformat(), after=file.token)["attributes"] == {"plan": "basic"}
 
 
+def test_of_much_that_is_pending_the_soonest_is_listed(file: File) -> None:
+    many = [{"type": "customer.attribute-recorded", "key": f"k{number:02}", "value": number} for number in range(30)]
+    file.change(*many)
+    for fields, listed, more in ((None, 10, True), ("/attributes", 10, True), ("/attributes/k29", 1, False)):
+        narrowing: dict[str, Any] = {"fields": fields} if fields else {}
+        profile = file.profile(valid_at="2020-01-01", **narrowing)
+        assert (len(profile["pending"]), profile["more_pending"]) == (listed, more)
+    assert (file.profile()["pending"], file.profile()["more_pending"]) == ([], False)
+
+
 def test_what_ends_shows_until_it_ends_and_then_what_held_before(file: File) -> None:
     file.record("/attributes", key="plan", value="basic", effective_from="2026-11-01")
     file.record("/attributes", key="plan", value="trial", effective_from="2026-11-05", effective_to="2026-11-10")
