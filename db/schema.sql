@@ -246,6 +246,7 @@ CREATE TABLE read.facts (
 CREATE INDEX facts_classified_idx ON read.facts (slot, value, customer_id)
     WHERE slot LIKE '/tier/%' OR slot LIKE '/owner/%';
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
+CREATE INDEX facts_point_idx ON read.facts USING gist (uuid_hash_extended(customer_id, 0), valid, positions);
 CREATE INDEX facts_beginning_idx ON read.facts (customer_id, lower(valid));
 COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
 COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
