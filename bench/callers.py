@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import cycle
 from typing import Any
 
+import httpx
 import orjson
 from uuid_utils.compat import uuid7
 
@@ -16,6 +18,7 @@ from bench.servers import Server
 
 _WELL_FOUNDED = {"reason": {"text": "told by the customer on the phone"}, "observed_at": "2026-01-05T09:30:00+08:00"}
 _NUMBERS = 100_000_000
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,21 @@ class Customer:
 def registered(server: Server, number: int) -> Iterator[Customer]:
     """Register so many customers over HTTP. Raises LoadFailed."""
     run = uuid7().hex
-    with server.client() as client:
-        for index in range(number):
-            headers = {"Idempotency-Key": f"{run}-{index}"}
-            answer = client.post("/v1/customers", content=orjson.dumps(_opening(index)), headers=headers)
-            if answer.status_code != HTTPStatus.CREATED:
-                raise LoadFailed(f"a customer cannot be registered: {answer.text}")
-            customer_id = answer.json()["customer_id"]
-            profile = client.get(f"/v1/customers/{customer_id}")
-            version = int(profile.headers["ETag"].strip('"').split(".")[0])
-            ((contact_id, contact),) = profile.json()["contacts"].items()
-            (point_id,) = contact["points"]
-            yield Customer(customer_id, contact_id, point_id, version, profile.content)
+    with server.client() as client, ThreadPoolExecutor(_AT_ONCE) as threads:
+        yield from threads.map(lambda index: _register(client, run, index), range(number))
+
+
+def _register(client: httpx.Client, run: str, index: int) -> Customer:
+    headers = {"Idempotency-Key": f"{run}-{index}"}
+    answer = client.post("/v1/customers", content=orjson.dumps(_opening(index)), headers=headers)
+    if answer.status_code != HTTPStatus.CREATED:
+        raise LoadFailed(f"a customer cannot be registered: {answer.text}")
+    customer_id = answer.json()["customer_id"]
+    profile = client.get(f"/v1/customers/{customer_id}")
+    version = int(profile.headers["ETag"].strip('"').split(".")[0])
+    ((contact_id, contact),) = profile.json()["contacts"].items()
+    (point_id,) = contact["points"]
+    return Customer(customer_id, contact_id, point_id, version, profile.content)
 
 
 def _opening(index: int) -> dict[str, Any]:
@@ -56,7 +62,11 @@ def _opening(index: int) -> dict[str, Any]:
         "contact": {"name": "Zhang San", "points": [{"kind": "MOBILE", "value": "13800138000"}]},
         "owner": "u-118",
         "changes": [
-            {"type": "customer.attribute-recorded", "key": f"field_{number}", "value": f"value {number} of {index}"}
+            {
+                "type": "customer.attribute-recorded",
+                "key": f"field_{number}",
+                "value": f"what the customer said to question {number} of the form, number {index:06}",
+            }
             for number in range(8)
         ],
     }
@@ -82,7 +92,7 @@ class Writer:
         self._versions = versions
         self._head = (
             f" HTTP/1.1\r\nHost: {server.address[0]}\r\nAuthorization: Bearer {server.token}\r\n"
-            "Content-Type: application/json\r\n"
+            "Content-Type: application/json\r\nPrefer: return=minimal\r\n"
         )
         self._customer = customers[0]
         self._run = uuid7().hex

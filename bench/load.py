@@ -1,25 +1,31 @@
 """A closed-loop HTTP client: so many connections, each sends its next request when the last was answered.
 
-Written straight on the event loop's transports, because the client shares the machine with what it measures: it
-costs about a tenth of what the fastest of our servers needs for a request (`python -m bench --only client` shows it).
-Any answer that its caller does not expect ends the run: errors are never counted as throughput.
+Written straight on the event loop's transports, because the client shares the machine with what it measures; what it
+could send at most is measured beside every figure of B1 and B2 (see `exchange`). Any answer that its caller does not
+expect ends the run: errors are never counted as throughput.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 import uvloop
+
+from cli.processes import allow_many_files
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 _STATUS = slice(9, 12)
 _PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
+_WARM_UP_SECONDS = 0.5
 
 
 class LoadFailed(Exception):
@@ -54,9 +60,23 @@ class Tally:
         return self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
 
 
-def load(address: tuple[str, int], callers: Sequence[Caller], *, seconds: float, warm_up_seconds: float = 0.5) -> Tally:
+def load(address: tuple[str, int], callers: Sequence[Caller], *, seconds: float) -> Tally:
     """Let every caller send over a connection of its own. Raises LoadFailed, or OSError when nothing listens."""
-    return uvloop.run(_load(address, callers, seconds, warm_up_seconds))
+    allow_many_files()
+    return uvloop.run(_load(address, callers, seconds, min(_WARM_UP_SECONDS, seconds)))
+
+
+def exchange(address: tuple[str, int], caller: Caller) -> bytes:
+    """Have one request sent; the whole answer, byte for byte. Raises LoadFailed or OSError."""
+    with socket.create_connection(address, timeout=_PATIENCE_SECONDS) as connection:
+        connection.sendall(caller.request())
+        received = b""
+        while not (parts := _parted(received)):
+            if not (data := connection.recv(65536)):
+                raise LoadFailed("the server closed a connection: without a word")
+            received += data
+    caller.take(*parts)
+    return received
 
 
 class _Run:
@@ -77,28 +97,46 @@ class _Run:
 async def _load(address: tuple[str, int], callers: Sequence[Caller], seconds: float, warm_up_seconds: float) -> Tally:
     loop = asyncio.get_running_loop()
     run = _Run()
-    connections = [_Connection(run, caller) for caller in callers]
-    for connection in connections:
-        await loop.create_connection(lambda made=connection: made, *address)  # type: ignore[misc]
-    for connection in connections:
-        connection.send_next()
+    made: list[tuple[asyncio.Transport, _Connection]] = []
+    try:
+        for caller in callers:
+            opening = loop.create_connection(partial(_Connection, run, caller), *address)
+            made.append(await opening)
+        connections = [connection for _, connection in made]
+        for connection in connections:
+            connection.send_next()
+        return await _measured(run, connections, seconds, warm_up_seconds)
+    finally:
+        # After a failure the others would go on for ever, and closing the loop waits for them.
+        run.stopping = True
+        for transport, _ in made:
+            transport.abort()
+
+
+async def _measured(run: _Run, connections: Sequence[_Connection], seconds: float, warm_up_seconds: float) -> Tally:
     await _pass(run, warm_up_seconds)
     run.measuring, started = True, time.perf_counter()
     await _pass(run, seconds)
+    # A slow server is given the time for one answer: no figure is made of none.
+    while not run.latencies and time.perf_counter() - started < _PATIENCE_SECONDS:
+        await _pass(run, _LOOK_SECONDS)
+    if not run.latencies:
+        raise LoadFailed(f"the server answered nothing for {_PATIENCE_SECONDS:.0f} s")
     run.measuring, elapsed = False, time.perf_counter() - started
     run.stopping = True
     # What was sent is answered before the next run begins, which must not pay for it.
-    await asyncio.wait_for(asyncio.gather(*(connection.closed for connection in connections)), _PATIENCE_SECONDS)
-    if not run.latencies:
-        raise LoadFailed("nothing was answered within the measured time")
+    await _pass(run, _PATIENCE_SECONDS, until=asyncio.gather(*(connection.closed for connection in connections)))
     return Tally(elapsed, sorted(run.latencies), run.statuses)
 
 
-async def _pass(run: _Run, seconds: float) -> None:
-    """Wait so long, unless a connection fails before."""
-    done, _ = await asyncio.wait([run.failure], timeout=seconds)
-    for failed in done:
-        failed.result()
+async def _pass(run: _Run, seconds: float, until: asyncio.Future[Any] | None = None) -> None:
+    """Wait so long, or until something that must come before. Raises LoadFailed, also when a connection fails."""
+    awaited = {run.failure} if until is None else {run.failure, until}
+    done, _ = await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if run.failure in done:
+        run.failure.result()
+    if until is not None and until not in done:
+        raise LoadFailed(f"the server left requests unanswered for {seconds:.0f} s")
 
 
 class _Connection(asyncio.Protocol):
@@ -119,22 +157,18 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         received = self._received = self._received + data if self._received else data
-        head_end = received.find(_HEAD_END)
-        if head_end < 0:
-            return
-        body_start = head_end + len(_HEAD_END)
-        if len(received) < body_start + _content_length(received, head_end):
+        parts = _parted(received)
+        if parts is None:
             return
         now = time.perf_counter()
         self._received = b""
         run = self._run
-        status = int(received[_STATUS])
         if run.measuring:
             run.latencies.append(now - self._sent_at)
-            run.statuses[status] += 1
+            run.statuses[parts[0]] += 1
         try:
-            self._caller.take(status, received[:head_end], received[body_start:])
-        except LoadFailed as error:
+            self._caller.take(*parts)
+        except Exception as error:  # noqa: BLE001 - it ends the run
             run.fail(error)
             return
         if run.stopping:
@@ -147,6 +181,17 @@ class _Connection(asyncio.Protocol):
             self.closed.set_result(None)
         if not self._run.stopping:
             self._run.fail(LoadFailed(f"the server closed a connection: {exc or 'without a word'}"))
+
+
+def _parted(received: bytes) -> tuple[int, bytes, bytes] | None:
+    """Status, head and body of an answer; None while it is not whole."""
+    head_end = received.find(_HEAD_END)
+    if head_end < 0:
+        return None
+    body_start = head_end + len(_HEAD_END)
+    if len(received) < body_start + _content_length(received, head_end):
+        return None
+    return int(received[_STATUS]), received[:head_end], received[body_start:]
 
 
 def _content_length(received: bytes, head_end: int) -> int:

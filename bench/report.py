@@ -37,6 +37,18 @@ def table(measured: Sequence[Measured]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def notes(measured: Sequence[Measured]) -> str:
+    """What was found besides, as a Markdown list."""
+    found = [(each.yardstick.id, each.findings.notes) for each in measured if each.findings]
+    return "\n".join(f"- {id_}, {name}: {_said(note)}" for id_, notes in found for name, note in notes.items())
+
+
+def _said(note: Any) -> str:
+    if isinstance(note, dict):
+        return ", ".join(f"{name} {value}" for name, value in note.items())
+    return ", ".join(map(str, note)) if isinstance(note, list) else str(note)
+
+
 def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
     yardstick = measured.yardstick
     if measured.findings is None:
@@ -81,7 +93,8 @@ def mirror(measured: Sequence[Measured], machine: dict[str, Any], now: datetime)
         f" ({machine['processor']}), {machine['memory_gib']} GiB, Python {machine['python']},"
         f" PostgreSQL {machine['postgresql'].get('server_version', '-')}."
     )
-    DOCUMENT.write_text(f"{before}{begin}\n\n{caption}\n\n{table(measured)}\n\n{end}{after}", encoding="utf-8")
+    content = "\n\n".join([caption, table(measured), notes(measured)])
+    DOCUMENT.write_text(f"{before}{begin}\n\n{content}\n\n{end}{after}", encoding="utf-8")
 
 
 def _full(measured: Measured) -> dict[str, Any]:
@@ -121,7 +134,7 @@ def _verdicts(measured: Measured) -> list[dict[str, Any]]:
 
 
 def _order(yardstick_id: str) -> tuple[int, str]:
-    return int("".join(filter(str.isdigit, yardstick_id))), yardstick_id
+    return int("".join(filter(str.isdigit, yardstick_id)) or 0), yardstick_id
 
 
 def _short(figure: float) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
+from bench.servers import end
 from ledger.sealer import Sealer
 
 
@@ -21,12 +22,11 @@ class Sealing:
 @contextmanager
 def sealing(conninfo: str) -> Iterator[Sealing]:
     """Have the database's events sealed for as long as the context lasts."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.sealer", conninfo])
+    process = subprocess.Popen([sys.executable, "-m", "bench.sealer", conninfo], start_new_session=True)
     try:
         yield Sealing(process.pid)
     finally:
-        process.terminate()
-        process.wait()
+        end(process)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The two servers that HTTP yardsticks compare, each as processes of its own: the service, and the CRUD baseline."""
+"""The servers of the HTTP yardsticks, each as processes of its own: the service, the CRUD baseline, a mere answer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 
@@ -62,7 +63,18 @@ def crud(conninfo: str, data: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, is_ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
+def canned(like: Server, answer: bytes) -> Iterator[Server]:
+    """Run a server that gives that answer to every request, to show what the client could send at most."""
+    name = f"canned-{uuid4().hex}"
+    said, announced = (like.data.with_name(f"{name}.{what}") for what in ("answer", "port"))
+    said.write_bytes(answer)
+    command = [sys.executable, "-m", "bench.canned", str(said), str(announced)]
+    with _running(command, like.data.with_name(f"{name}.log"), announced.exists):
+        yield replace(like, address=("127.0.0.1", int(announced.read_text())))
+
+
+@contextmanager
+def _running(command: list[str], log: Path, is_ready: Callable[[], bool]) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env=clean_environment(), start_new_session=True
@@ -71,12 +83,34 @@ def _running(command: list[str], log: Path, is_ready: Callable[[], bool]) -> Ite
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Unsuitable(f"{' '.join(command[1:4])} does not start:\n{log.read_text()[-2000:]}")
+                raise Unsuitable(f"{' '.join(command[1:4])} does not start: {last_words(log)}")
             time.sleep(0.02)
-        yield process
+        yield
     finally:
-        process.terminate()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Have a process end in order; one that does not is killed."""
+    process.terminate()
+    try:
         process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def last_words(log: Path) -> str:
+    """What a program said last: the cause first, then what led to it."""
+    said = log.read_text(errors="replace")[-2000:].strip()
+    return f"{said.rpartition(chr(10))[2]}\n{said}"
+
+
+def announce(port_file: Path, port: int) -> None:
+    """Tell whoever started this server that it listens."""
+    new = port_file.with_suffix(".new")
+    new.write_text(str(port))
+    new.rename(port_file)
 
 
 def clean_environment() -> dict[str, str]:

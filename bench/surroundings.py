@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,12 +17,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bench.fixture import Filling, fill, rebuild_read_models
+from bench.fixture import Filling, fill, form
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 
 SERVER_SETTINGS = {"max_connections": "200", "autovacuum_naptime": "5s"}
 """Beyond the product's own settings. fsync and synchronous_commit stay on."""
+
+_LENT: Final = "bench_"
+_FIXTURE: Final = "fixture_"
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,14 @@ class Size:
     """How much is stored while something is measured."""
 
     customers: int
-    events: int
     many_events: int
-    """Of which a yardstick about growth has that many."""
+    """As many as a yardstick about growth has."""
 
 
 SIZES: Final = {
-    "default": Size(100_000, 1_000_000, 1_000_000),
-    "full": Size(1_000_000, 10_000_000, 5_000_000),
-    "smoke": Size(50, 500, 500),
+    "default": Size(100_000, 1_000_000),
+    "full": Size(100_000, 5_000_000),
+    "smoke": Size(50, 500),
 }
 
 
@@ -47,16 +51,27 @@ class Surroundings:
     folder: Path
     cache: Path
     rounds: int = 3
-    seconds: float = 5.0
+    seconds: float = 3.0
     """How long one side of one round is measured."""
     size: Size = SIZES["default"]
     is_smoke: bool = False
+    given: str | None = None
+    """How to connect as administrator to a server that is there already; None: an own one in the cache."""
+    fixture_seconds: float = 0.0
+    """How long the making of fixtures took, which is no part of measuring."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
-    def server(self) -> EmbeddedPostgres:
-        """The server that both sides of a comparison use, started when first asked for; its fixtures stay."""
-        return self.stack.enter_context(EmbeddedPostgres(self.cache, settings=SERVER_SETTINGS))
+    def conninfo(self) -> str:
+        """The server that both sides of a comparison use, as its administrator; an own one starts when first asked for.
+
+        Raises EmbeddedPostgresError.
+        """
+        if self.given is not None:
+            return self.given
+        server = self.stack.enter_context(EmbeddedPostgres(self.cache, settings=SERVER_SETTINGS))
+        _remove_leftovers(server.conninfo())
+        return server.conninfo()
 
     @contextmanager
     def database(self, *, migrated: bool = True) -> Iterator[str]:
@@ -68,40 +83,57 @@ class Surroundings:
 
     @contextmanager
     def filled(self, *fillings: Filling) -> Iterator[str]:
-        """Lend a copy of a database with those customers, read models included; the first time it is made."""
-        with self._copy_of(self._fixture(fillings)) as conninfo:
-            yield conninfo
+        """Lend a copy of a database with those customers, read models included; the first time it is made.
+
+        On a given server nothing is kept, so it is made every time.
+        """
+        if self.given is None:
+            with self._copy_of(self._fixture(fillings)) as conninfo:
+                yield conninfo
+        else:
+            with self.database() as conninfo:
+                fill(conninfo, fillings)
+                yield conninfo
 
     def _fixture(self, fillings: Sequence[Filling]) -> str:
-        name = "fixture_" + "_".join(filling.digest for filling in fillings)
-        if self._exists(name):
+        name = f"{_FIXTURE}{form()}_{hashlib.sha256(repr(fillings).encode()).hexdigest()[:12]}"
+        if name in _databases(self.conninfo):
             return name
-        self.say(f"making a fixture: {', '.join(map(str, fillings))}; kept for the next run")
+        self.say(f"making a fixture, kept for the next run: {', '.join(map(str, fillings))}")
+        started = time.monotonic()
         with self.database() as conninfo:
             fill(conninfo, fillings)
-            rebuild_read_models(conninfo)
             made = str(conninfo_to_dict(conninfo)["dbname"])
-            self._administer("ALTER DATABASE {} RENAME TO {}", made, name)
+            _administer(self.conninfo, "ALTER DATABASE {} RENAME TO {}", made, name)
+        self.fixture_seconds += time.monotonic() - started
         return name
 
     @contextmanager
     def _copy_of(self, template: str) -> Iterator[str]:
-        name = f"bench_{uuid4().hex}"
-        self._administer("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
+        name = f"{_LENT}{uuid4().hex}"
+        _administer(self.conninfo, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         try:
-            yield make_conninfo(self.server.conninfo(), dbname=name)
+            yield make_conninfo(self.conninfo, dbname=name)
         finally:
-            self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-    def _exists(self, name: str) -> bool:
-        with psycopg.connect(self.server.conninfo()) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-            return found.fetchone() is not None
+            _administer(self.conninfo, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
     def say(self, text: str) -> None:
         """Tell whoever watches what is going on."""
         sys.stderr.write(f"  {text}\n")
 
-    def _administer(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+def _remove_leftovers(conninfo: str) -> None:
+    """Drop what a killed run left, and fixtures that would be made otherwise today."""
+    for name in _databases(conninfo):
+        if name.startswith(_LENT) or (name.startswith(_FIXTURE) and not name.startswith(f"{_FIXTURE}{form()}_")):
+            _administer(conninfo, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _databases(conninfo: str) -> list[str]:
+    with psycopg.connect(conninfo) as connection:
+        return [name for (name,) in connection.execute("SELECT datname FROM pg_database")]
+
+
+def _administer(conninfo: str, statement: str, *names: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

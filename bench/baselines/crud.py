@@ -11,8 +11,9 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -28,7 +29,10 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, field_validator
 
+from bench.servers import announce
+
 POOL = 12
+PATIENCE_SECONDS = 5.0
 
 _UPDATE = """
     UPDATE customer
@@ -58,7 +62,7 @@ class Point(BaseModel):
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def create_app(conninfo: str, key_file: Path) -> FastAPI:
+def create_app(conninfo: str, key_file: Path, when_ready: Callable[[], None]) -> FastAPI:
     private = serialization.load_pem_private_key(key_file.read_bytes(), None)
     public: Any = private.public_key()
     verified: dict[str, tuple[float, str]] = {}
@@ -69,6 +73,8 @@ def create_app(conninfo: str, key_file: Path) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with pool:
+            await pool.wait(PATIENCE_SECONDS)
+            when_ready()
             yield
 
     app = FastAPI(lifespan=lifespan)
@@ -126,20 +132,17 @@ def create_app(conninfo: str, key_file: Path) -> FastAPI:
 def main() -> None:
     conninfo, key_file, port_file = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    # Connections wait in the backlog until the server takes them.
+    when_ready = partial(announce, port_file, listener.getsockname()[1])
     config = uvicorn.Config(
-        create_app(conninfo, key_file),
+        create_app(conninfo, key_file, when_ready),
         loop="uvloop",
         http="httptools",
         ws="none",
         log_level="warning",
         access_log=False,
     )
-    server = uvicorn.Server(config)
-
-    port_file.with_suffix(".new").write_text(str(listener.getsockname()[1]))
-    # Connections wait in the backlog until the server takes them.
-    port_file.with_suffix(".new").rename(port_file)
-    server.run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

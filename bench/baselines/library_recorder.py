@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from eventsourcing.persistence import ApplicationRecorder, InfrastructureFactory
 from eventsourcing.postgres import PostgresFactory
@@ -25,6 +26,10 @@ def environment(conninfo: str, pool_size: int) -> dict[str, str]:
         "POSTGRES_MAX_OVERFLOW": "4",
         "POSTGRES_MAX_WAITING": "100",
     }
+
+
+TABLE: Final = ("public", "bench_events")
+"""Where it keeps the events: the library names the table after the application."""
 
 
 @contextmanager

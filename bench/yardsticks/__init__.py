@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.yardstick import Yardstick
-from bench.yardsticks import append, growth, history, requests, sealing, size, start
+from bench.yardsticks import append, feed, growth, history, rebuild, requests, sealing, size, start
 
 _CRUD: Final = "FastAPI + psycopg CRUD with an audit trigger"
 _LIBRARY: Final = "the eventsourcing library's PostgreSQL recorder"
@@ -17,8 +17,12 @@ EVERY: Final[tuple[Yardstick, ...]] = (
     Yardstick("B3b", "append, ten events a commit", _LIBRARY, append.batches),
     Yardstick("B4", "append, one event a commit", "pgbench, single prepared INSERT", append.against_the_limit),
     Yardstick("B5", "one customer at a past moment", "its current profile", history.past_moments),
+    Yardstick(
+        "B8", "rebuild of every read model", "the eventsourcing library's ProjectionRunner doing one", rebuild.rebuilds
+    ),
     Yardstick("B9", "sealing: lag and cost", "fixed limits", sealing.sealing_lag),
     Yardstick("B12", "cost of a write and a read as events pile up", "the same with nothing stored", growth.growth),
     Yardstick("B13", "bytes on disk per event", "400 bytes of plain content", size.size),
     Yardstick("B14", "start to first answered request", "fixed limits", start.start),
+    Yardstick("B15", "a feed of the log while commits are late", "what was committed", feed.feed),
 )

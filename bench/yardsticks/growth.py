@@ -17,9 +17,9 @@ _FEW_CUSTOMERS = 1_000
 def growth(surroundings: Surroundings) -> Findings:
     """Two services, one on an empty database; both get some customers, on whom the same is done."""
     size = surroundings.size
-    stored = [Filling(min(_FEW_CUSTOMERS, size.customers), 10), Filling(size.many_events // 10, 10)]
+    stored = {Filling(min(_FEW_CUSTOMERS, size.customers), 10), Filling(size.many_events // 10, 10)}
     comparisons: list[Comparison] = []
-    for filling in stored:
+    for filling in sorted(stored, key=lambda filling: filling.customers):
         events = filling.customers * filling.events_each
         with ExitStack() as stack:
             grown = stack.enter_context(registered_service(surroundings, filling))

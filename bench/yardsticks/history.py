@@ -1,4 +1,4 @@
-"""B5: one customer's profile as known and as valid at a past moment, against its current profile."""
+"""B5: one customer's profile at a past moment of both times, against its current profile, and against a CRUD row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from uuid import uuid4
 
 import psycopg
 
-from bench.callers import Reader, get
+from bench.callers import Customer, Reader, get
 from bench.fixture import Filling, write_kek
 from bench.load import load
-from bench.servers import Server, service, until_at_rest
+from bench.servers import Server, crud, service, until_at_rest
 from bench.surroundings import Surroundings
 from bench.yardstick import Comparison, Findings, Wanted, at_most, interleaved
+from bench.yardsticks.requests import copy_to_crud
 
 _CONNECTIONS = 16
 _FILLINGS = (Filling(100, 10), Filling(16, 1_000, first=1_000_000), Filling(1, 100_000, first=2_000_000))
@@ -28,19 +29,30 @@ def past_moments(surroundings: Surroundings) -> Findings:
     """p50 at 16 connections, at random moments of the streams' life, both axes at random."""
     comparisons: list[Comparison] = []
     fillings = _SMALL if surroundings.is_smoke else _FILLINGS
-    with _history_service(surroundings, fillings) as (server, conninfo):
+    with (
+        _history_service(surroundings, fillings) as (server, conninfo),
+        surroundings.database(migrated=False) as plain_conninfo,
+        crud(plain_conninfo, server.data) as plain,
+    ):
+        copy_to_crud(plain_conninfo, list(_customers(server, fillings)), surroundings.size.customers)
         for filling in fillings:
             ids = [str(filling.customer_id(index)) for index in range(filling.customers)]
-            current = [get(server, f"/v1/customers/{customer_id}") for customer_id in ids]
             past = [get(server, path) for path in _past_paths(conninfo, ids)]
-            name = f"streams of {filling.events_each:,} events, p50"
-            comparisons += interleaved(
-                surroundings,
-                [Wanted(name, "ms", at_most(2))],
-                lambda name=name, past=past: {name: _p50(surroundings, server, past)},  # type: ignore[misc]
-                lambda name=name, current=current: {name: _p50(surroundings, server, current)},  # type: ignore[misc]
-            )
+            for theirs, whose in ((server, "its current profile"), (plain, "the row of a CRUD service")):
+                name = f"streams of {filling.events_each:,} events against {whose}, p50"
+                comparisons += interleaved(
+                    surroundings,
+                    [Wanted(name, "ms", at_most(2))],
+                    lambda name=name, past=past: {name: _p50(surroundings, server, past)},  # type: ignore[misc]
+                    lambda name=name, theirs=theirs, ids=ids: {  # type: ignore[misc]
+                        name: _p50(surroundings, theirs, _current(theirs, ids))
+                    },
+                )
     return Findings(comparisons, {})
+
+
+def _current(server: Server, ids: Sequence[str]) -> list[bytes]:
+    return [get(server, f"/v1/customers/{customer_id}") for customer_id in ids]
 
 
 def _p50(surroundings: Surroundings, server: Server, requests: Sequence[bytes]) -> float:
@@ -56,6 +68,16 @@ def _history_service(surroundings: Surroundings, fillings: Sequence[Filling]) ->
     with surroundings.filled(*fillings) as conninfo, service(conninfo, data) as server:
         until_at_rest(server)
         yield server, conninfo
+
+
+def _customers(server: Server, fillings: Sequence[Filling]) -> Iterator[Customer]:
+    """What the service says of them now, to be put into the CRUD service."""
+    with server.client() as client:
+        for filling in fillings:
+            for index in range(filling.customers):
+                customer_id = str(filling.customer_id(index))
+                profile = client.get(f"/v1/customers/{customer_id}").content
+                yield Customer(customer_id, "", "", filling.events_each, profile)
 
 
 def _past_paths(conninfo: str, ids: Sequence[str]) -> Iterator[str]:

@@ -15,8 +15,9 @@ from typing import Any
 import psycopg
 
 from bench.sealer import Sealing, sealing
+from bench.servers import PATIENCE_SECONDS
 from bench.surroundings import Surroundings
-from bench.yardstick import Findings, within
+from bench.yardstick import Findings, Unsuitable, within
 from bench.yardsticks.append import paced
 from bench.yardsticks.requests import registered_service
 
@@ -55,9 +56,10 @@ def sealing_lag(surroundings: Surroundings) -> Findings:
 class _Watch:
     """When the log reached which size, by this machine's clock, which is the server's too."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, conninfo: str, connection: psycopg.Connection[Any]) -> None:
+        self._conninfo = conninfo
         self._connection = connection
-        self._first = self._size()
+        self._first = _size_of_log(conninfo)
         self._seen: list[tuple[int, datetime]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="watch-log")
@@ -68,6 +70,10 @@ class _Watch:
         self._thread.start()
 
     def stop(self) -> None:
+        """End once everything that the log holds was heard of."""
+        size, deadline = _size_of_log(self._conninfo), time.monotonic() + PATIENCE_SECONDS
+        while self._thread.is_alive() and time.monotonic() < deadline and self._heard() < size:
+            time.sleep(0.01)
         self._stop.set()
         self._thread.join()
 
@@ -82,20 +88,25 @@ class _Watch:
             lags.append((at - recorded_at).total_seconds())
         return sorted(lags)
 
+    def _heard(self) -> int:
+        return self._seen[-1][0] if self._seen else self._first
+
     def _listen(self) -> None:
         while not self._stop.is_set():
             for notified in self._connection.notifies(timeout=0.1):
                 self._seen.append((int(notified.payload), datetime.now(UTC)))
 
-    def _size(self) -> int:
-        ((size,),) = self._connection.execute("SELECT count(*) FROM ledger.log").fetchall()
+
+def _size_of_log(conninfo: str) -> int:
+    with psycopg.connect(conninfo) as connection:
+        ((size,),) = connection.execute("SELECT count(*) FROM ledger.log").fetchall()
         return int(size)
 
 
 @contextmanager
 def _listening(conninfo: str) -> Iterator[_Watch]:
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        watch = _Watch(connection)
+        watch = _Watch(conninfo, connection)
         watch.start()
         try:
             yield watch
@@ -112,16 +123,20 @@ def _quantile(sorted_figures: Sequence[float], share: float) -> float:
 
 
 def _processor_share(surroundings: Surroundings) -> float:
-    """Processor seconds of the sealer and its backend per second, at a steady rate."""
+    """Processor seconds of the sealer and its backend that so many events a second cost, appended at that rate."""
     with surroundings.database() as conninfo, sealing(conninfo) as sealer:
         _wait_for_backend(conninfo)
-        before, started = _spent(conninfo, sealer), time.perf_counter()
-        asyncio.run(paced(conninfo, surroundings.seconds, EVENTS_PER_SECOND))
-        return (_spent(conninfo, sealer) - before) / (time.perf_counter() - started)
+        before = _spent(conninfo, sealer)
+        events = asyncio.run(paced(conninfo, surroundings.seconds, EVENTS_PER_SECOND))
+        # Per event and not per second: a machine that does not keep the pace must not look thrifty.
+        return (_spent(conninfo, sealer) - before) / events * EVENTS_PER_SECOND
 
 
 def _wait_for_backend(conninfo: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while _backend(conninfo) is None:
+        if time.monotonic() > deadline:
+            raise Unsuitable("the sealer does not start")
         time.sleep(0.05)
 
 

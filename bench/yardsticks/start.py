@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from bench.servers import PATIENCE_SECONDS, clean_environment
+from bench.servers import PATIENCE_SECONDS, clean_environment, end, last_words
 from bench.surroundings import Surroundings
 from bench.yardstick import Findings, Unsuitable, within
 
@@ -25,8 +23,8 @@ def start(surroundings: Surroundings) -> Findings:
     first, again = [], []
     for number in range(surroundings.rounds):
         data = surroundings.folder / f"start-{number}"
-        first.append(_seconds_until_answered(data))
-        again.append(_seconds_until_answered(data))
+        first.append(_seconds_until_answered(data, killed=True))
+        again.append(_seconds_until_answered(data, killed=False))
     comparisons = [
         within("first start in an empty folder", "s", first, FIRST_LIMIT_SECONDS),
         within("start after kill -9", "s", again, AGAIN_LIMIT_SECONDS),
@@ -34,8 +32,8 @@ def start(surroundings: Surroundings) -> Findings:
     return Findings(comparisons, {})
 
 
-def _seconds_until_answered(data: Path) -> float:
-    """Start the service, wait for its first answer, and kill it."""
+def _seconds_until_answered(data: Path, *, killed: bool) -> float:
+    """Start the service, wait for its first answer, and end it, with kill -9 or in order."""
     port = _free_port()
     command = [sys.executable, "-m", "cli.main", "serve", "--data", str(data), "--port", str(port)]
     with (data.with_suffix(".log")).open("wb") as log:
@@ -44,13 +42,13 @@ def _seconds_until_answered(data: Path) -> float:
     try:
         while not _answers(port):
             if process.poll() is not None or time.perf_counter() - started > PATIENCE_SECONDS:
-                raise Unsuitable(f"the service does not start:\n{data.with_suffix('.log').read_text()[-2000:]}")
+                raise Unsuitable(f"the service does not start: {last_words(data.with_suffix('.log'))}")
             time.sleep(0.005)
         return time.perf_counter() - started
     finally:
-        # The parent alone: what it leaves behind is what the next start must cope with.
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        if killed:  # the parent alone: what it leaves behind is what the next start must cope with
+            process.kill()
+        end(process)
 
 
 def _answers(port: int) -> bool:

@@ -69,6 +69,24 @@ def test_verdicts_of_yardsticks_that_were_not_run_again_are_kept(kept: Path) -> 
     assert content["yardsticks"][0]["comparisons"][0]["ours"]["rounds"] == [120.0]
 
 
+def test_the_figures_of_a_page_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n\n<!-- figures: written by `make bench` -->\nold\n<!-- end of figures -->\n\nafter\n")
+    monkeypatch.setattr(report, "DOCUMENT", page)
+    machine = {
+        "commit": "abc", "processors": 2, "processor": "x", "memory_gib": 4, "python": "3.11", "postgresql": {},
+    }  # fmt: skip
+    for ours in ([160.0], [170.0]):
+        report.mirror([measured("B1", ours)], machine, datetime(2026, 1, 1, tzinfo=UTC))
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert text.count("| B1 | writes, per second | 170 1/s | 100 1/s | 1.70 (1.70-1.70) | ≥ 1.5 | yes |") == 1
+    assert text.count("- B1, note: 1") == 1
+    assert "Measured 2026-01-01 at commit abc" in text
+
+
 def test_what_could_not_be_measured_is_not_met_and_says_why(kept: Path) -> None:
     yardstick = Yardstick("B4", "append", "pgbench", lambda _: Findings([], {}))
     failed = report.Measured(yardstick, None, "pgbench is not there\nmore")
