@@ -114,7 +114,8 @@ def announce(port_file: Path, port: int) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    ours = ("DOSSIER_", "DATABASE_URL")
+    """As a user has it: no settings of ours, and Python keeps what it has compiled."""
+    ours = ("DOSSIER_", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
