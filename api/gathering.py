@@ -1,7 +1,8 @@
 """Reads by key, gathered: who asks while a statement is under way is served by the next, together with all others.
 
 A statement costs this process and the server about as much for one row as for ten. What must stay true: what is read
-for somebody is read after they asked; nobody waits longer than `wait_seconds`, nor among more than `most_waiting`.
+for somebody is read after they asked; nobody waits longer than `wait_seconds`, nor among more than `most_waiting`, and
+whoever waits for a statement under way counts.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Gathering(Generic[Key, Row]):
         self._wait_seconds = wait_seconds
         self._most_waiting = most_waiting
         self._waiting: deque[tuple[Key, Future[Row | None]]] = deque()
+        self._asking = 0
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def get(self, key: Key) -> Row | None:
@@ -51,8 +53,8 @@ class Gathering(Generic[Key, Row]):
 
         Raises TooManyRequests at once, PoolTimeout when no answer comes in time, and what `bring` raises.
         """
-        if len(self._waiting) >= self._most_waiting:
-            raise TooManyRequests(f"{len(self._waiting)} reads are waiting already")
+        if self._asking >= self._most_waiting:
+            raise TooManyRequests(f"{self._asking} reads are waiting already")
         loop = asyncio.get_running_loop()
         answer: Future[Row | None] = loop.create_future()
         self._waiting.append((key, answer))
@@ -61,9 +63,11 @@ class Gathering(Generic[Key, Row]):
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         overdue = loop.call_later(self._wait_seconds, _give_up, answer)
+        self._asking += 1
         try:
             return await answer
         finally:
+            self._asking -= 1
             overdue.cancel()
 
     async def _bring_all(self) -> None:
