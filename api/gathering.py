@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final, Generic, TypeVar, cast
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -59,9 +59,7 @@ class Gathering(Generic[Key, Row]):
         answer: Future[Row | None] = loop.create_future()
         self._waiting.append((key, answer))
         if len(self._under_way) < _AT_ONCE:
-            task = loop.create_task(self._bring_all())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(loop.create_task(self._bring_all()))
         overdue = loop.call_later(self._wait_seconds, _give_up, answer)
         self._asking += 1
         try:
@@ -71,18 +69,27 @@ class Gathering(Generic[Key, Row]):
             overdue.cancel()
 
     async def _bring_all(self) -> None:
-        while asked := self._next():
-            try:
-                async with self._pool.connection(self._wait_seconds) as connection:
-                    rows = await self._bring(connection, {key for key, _ in asked})
-            except Exception as error:  # noqa: BLE001 - it is the answer of all who asked
-                for _, answer in asked:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                for key, answer in asked:
-                    if not answer.done():
-                        answer.set_result(rows.get(key))
+        try:
+            while self._waiting:
+                await self._bring_some(self._next())
+        finally:
+            # At once: who asks between here and the end of the task must find that nobody will come for them.
+            self._under_way.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _bring_some(self, asked: Sequence[tuple[Key, Future[Row | None]]]) -> None:
+        if not asked:
+            return
+        try:
+            async with self._pool.connection(self._wait_seconds) as connection:
+                rows = await self._bring(connection, {key for key, _ in asked})
+        except Exception as error:  # noqa: BLE001 - it is the answer of all who asked
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+        else:
+            for key, answer in asked:
+                if not answer.done():
+                    answer.set_result(rows.get(key))
 
     def _next(self) -> list[tuple[Key, Future[Row | None]]]:
         """Those who still wait, the first of them."""

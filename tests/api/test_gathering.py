@@ -110,3 +110,30 @@ def test_who_went_away_is_not_read_for(database: str) -> None:
 
     run(database, squares, ask)
     assert {4} in squares.together
+
+
+def test_who_asks_in_the_instant_in_which_all_statements_end_is_served_too(database: str) -> None:
+    async def scenario() -> None:
+        both_are_under_way = asyncio.Event()
+
+        async def bring(_: object, keys: Collection[int]) -> dict[int, int]:
+            await both_are_under_way.wait()
+            return {key: key for key in keys}
+
+        async def ask_once(key: int) -> None:
+            assert await numbers.get(key) == key
+
+        async def ask_twice(key: int) -> None:
+            await ask_once(key)
+            await ask_once(key)
+
+        async with async_pool(database, "dossier_reader", min_size=2, max_size=2, autocommit=True) as pool:
+            numbers: Numbers = Gathering(pool, bring, wait_seconds=3, most_waiting=10)
+            asking = [asyncio.create_task(ask_twice(1))]
+            await asyncio.sleep(0.1)
+            asking.append(asyncio.create_task(ask_once(2)))
+            await asyncio.sleep(0.1)
+            both_are_under_way.set()
+            await asyncio.gather(*asking)
+
+    asyncio.run(scenario())
