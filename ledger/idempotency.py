@@ -21,7 +21,7 @@ from domain.file import CustomerFile
 from ledger import request_mac
 from ledger.application import Ledger
 from ledger.keys import KeyStore
-from ledger.statements import Statement
+from ledger.statements import Joinable, Statement
 from ledger.submissions import Receipt, Submission
 
 _QUERIES: Final = load("ledger", "records.sql")
@@ -96,14 +96,14 @@ class Idempotency:
             "macs": arrays.byteas(
                 [request_mac.of(data_keys[receipt.customer_id], submission.digest) for _, submission, receipt in keyed]
             ),
-            "streams": arrays.uuids([receipt.customer_id for _, _, receipt in keyed]),
+            "key_streams": arrays.uuids([receipt.customer_id for _, _, receipt in keyed]),
             "first_versions": arrays.bigints([receipt.events[0].envelope.version for _, _, receipt in keyed]),
             "last_versions": arrays.bigints([receipt.version for _, _, receipt in keyed]),
             "statuses": arrays.smallints([201 if receipt.registered else 200 for _, _, receipt in keyed]),
-            "profile_versions": arrays.bigints([receipt.profile_version for _, _, receipt in keyed]),
+            "answered_versions": arrays.bigints([receipt.profile_version for _, _, receipt in keyed]),
             "masked": arrays.jsonbs([_masked_json(receipt) for _, _, receipt in keyed]),
         }
-        return [Statement(_QUERIES["remember"], columns)]
+        return [Joinable(_QUERIES["remember"], columns)]
 
 
 def repeated(submission: Submission, first: Submission, receipt: Receipt) -> Receipt:

@@ -22,7 +22,7 @@ from ledger import codec
 from ledger.errors import MalformedFrame, translated
 from ledger.frame import framed, unframed
 from ledger.pool import Pool
-from ledger.statements import Statement
+from ledger.statements import Joinable, Statement, joined
 from ledger.subscription import LogSubscription
 
 QUERIES: Final = load("ledger", "ledger.sql")
@@ -60,8 +60,7 @@ class LedgerRecorder(ApplicationRecorder):
         recorded_at = kwargs.get("recorded_at") or [None] * len(stored_events)
         appended = list(map(_taken_apart, stored_events, recorded_at))
         _require_version_order(appended)
-        statements = [append_statement(appended)] if appended else []
-        statements += kwargs.get("inline", ())
+        statements = _few([append_statement(appended)] if appended else [], kwargs.get("inline", ()))
         with translated(), self._pool.connection() as connection:
             if len(statements) == 1 and connection.autocommit and not self._completes:
                 connection.execute(*statements[0])  # a transaction of its own
@@ -141,6 +140,14 @@ class LedgerRecorder(ApplicationRecorder):
     def _rows(self, statement: str, parameters: dict[str, Any]) -> list[TupleRow]:
         with translated(), self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
             return cursor.execute(QUERIES[statement], parameters).fetchall()
+
+
+def _few(append: list[Statement], inline: Sequence[Statement]) -> list[Statement]:
+    """What can be one statement is one; the others follow in their order."""
+    if not append:
+        return list(inline)
+    joinable = [statement for statement in inline if isinstance(statement, Joinable)]
+    return [joined(append[0], joinable), *(statement for statement in inline if not isinstance(statement, Joinable))]
 
 
 def append_statement(appended: Sequence[Appended]) -> Statement:

@@ -20,7 +20,6 @@ import psycopg
 import structlog
 from eventsourcing import persistence
 
-from db.queries import load
 from domain.decisions import NewId, masked_from, record
 from domain.errors import AlreadyRegistered, CustomerUnknown, FieldError, VersionConflict
 from domain.events import RecordedEvent
@@ -38,7 +37,6 @@ __all__ = ["AnyVersion", "AtProfileVersion", "NewFile", "Outcome", "Pending", "R
 
 PATIENCE_SECONDS: Final = 5.0
 
-_QUERIES: Final = load("ledger", "records.sql")
 _LOG: Final = structlog.get_logger("ledger.records")
 _NO_SPACE: Final = "the database has no space left"
 _ATTEMPTS: Final = 3
@@ -179,20 +177,19 @@ class Records:
         keys = [submission.order.idempotency_key for submission in submissions if submission.order.idempotency_key]
         patience_seconds = max(deadline - time.monotonic(), _CONNECTION_SECONDS)
         with self._pool.connection(timeout=patience_seconds) as connection, connection.pipeline():
-            clock = connection.execute(_QUERIES["clock"])
             files = connection.cursor(binary=True).execute(*self._files.load(sorted(ids)))
             holders = connection.execute(*self._holders.holders(named)) if named else None
             earlier = connection.execute(*self._idempotency.earlier(keys)) if keys else None
-            ((now,),) = clock.fetchall()
             rows = files.fetchall()
             world = _World(
-                now,
+                rows[0][-1],
                 {},
                 {(scheme, value): holder for scheme, value, holder in holders.fetchall()} if holders else {},
                 {row[0]: Earlier(*row[1:]) for row in earlier.fetchall()} if earlier else {},
             )
         # Reading a history takes a connection of its own, so the one above has been given back.
-        world.files = {row[0]: self._files.decode(row) or self.read_history(row[0]).copy() for row in rows}
+        stored = [row for row in rows if row[1] is not None]
+        world.files = {row[0]: self._files.decode(row) or self.read_history(row[0]).copy() for row in stored}
         return world
 
     # Deciding

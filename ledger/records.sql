@@ -1,9 +1,5 @@
 -- The write path's own statements, besides those of the recorder and the inline views.
 
--- name: clock
--- The time that every event of the batch is recorded at.
-SELECT clock_timestamp();
-
 -- name: earlier
 -- The requests that already took effect under these idempotency keys.
 SELECT key, actor, request_mac, stream, first_version, last_version, status = 201, profile_version, masked
@@ -15,6 +11,6 @@ WHERE key = ANY (%(keys)s::text[]);
 INSERT INTO ledger.idempotency
     (key, actor, request_mac, stream, first_version, last_version, status, profile_version, masked)
 SELECT * FROM unnest(
-    %(keys)s::text[], %(actors)s::text[], %(macs)s::bytea[], %(streams)s::uuid[], %(first_versions)s::bigint[],
-    %(last_versions)s::bigint[], %(statuses)s::smallint[], %(profile_versions)s::bigint[], %(masked)s::jsonb[]
+    %(keys)b::text[], %(actors)b::text[], %(macs)b::bytea[], %(key_streams)b::uuid[], %(first_versions)b::bigint[],
+    %(last_versions)b::bigint[], %(statuses)b::smallint[], %(answered_versions)b::bigint[], %(masked)b::jsonb[]
 );

@@ -21,7 +21,7 @@ from db.queries import load
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT, Fact, Segment, Timeline
 from domain.file import CustomerFile, TierRequest
-from ledger.statements import FileChange, Statement
+from ledger.statements import FileChange, Joinable, Statement
 from projections.errors import FoldOutdated
 
 FOLD_VERSION: Final = 1
@@ -59,7 +59,7 @@ class ProfileView:
 
     def decode(self, row: Sequence[Any]) -> CustomerFile | None:
         """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
-        customer_id, columns = row[0], tuple(row[1:])
+        customer_id, columns = row[0], tuple(row[1:-1])
         remembered = self._remembered.get(customer_id)
         if remembered is not None and remembered.row == columns:
             self._remembered.move_to_end(customer_id)
@@ -90,7 +90,7 @@ class ProfileView:
             return []
         columns = {
             "customer_ids": arrays.uuids([file.customer_id for file in files]),
-            "versions": arrays.bigints([file.version for file in files]),
+            "file_versions": arrays.bigints([file.version for file in files]),
             "profile_versions": arrays.bigints([file.profile_version for file in files]),
             "boundaries": arrays.bigints([file.boundaries for file in files]),
             "as_of": arrays.timestamps([file.as_of for file in files]),
@@ -98,7 +98,7 @@ class ProfileView:
             "fold_versions": arrays.integers([FOLD_VERSION] * len(files)),
             "states": arrays.byteas([self._encode(file) for file in files]),
         }
-        return [Statement(_QUERIES["save"], columns)]
+        return [Joinable(_QUERIES["save"], columns)]
 
 
 class CurrentRow(NamedTuple):

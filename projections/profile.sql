@@ -1,17 +1,17 @@
 -- The inline read model of current profiles.
 
 -- name: load
--- The rows of these customers, for deciding commands on them.
-SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state
-FROM read.profile
-WHERE customer_id = ANY (%(customer_ids)b::uuid[]);
+-- A row for each of these customers, for deciding commands on them, nulls for who has none, and the clock.
+SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state, (SELECT clock_timestamp())
+FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
+LEFT JOIN read.profile USING (customer_id);
 
 -- name: save
 -- Write the rows of a batch; sorted by key, so that two writers lock in the same order.
 INSERT INTO read.profile AS profile
     (customer_id, version, profile_version, boundaries, as_of, next_boundary, fold_version, state)
 SELECT * FROM unnest(
-    %(customer_ids)b::uuid[], %(versions)b::bigint[], %(profile_versions)b::bigint[], %(boundaries)b::bigint[],
+    %(customer_ids)b::uuid[], %(file_versions)b::bigint[], %(profile_versions)b::bigint[], %(boundaries)b::bigint[],
     %(as_of)b::timestamptz[], %(next_boundaries)b::timestamptz[], %(fold_versions)b::integer[], %(states)b::bytea[]
 )
 ON CONFLICT (customer_id) DO UPDATE SET

@@ -22,7 +22,7 @@ from ledger.keys import KeyStore
 from ledger.pool import Pool
 from ledger.recorder import LedgerRecorder
 from ledger.sealer import Sealer
-from ledger.statements import Statement
+from ledger.statements import Joinable, Statement
 from tests.ledger.sealing import append, wait_until
 from tests.make import Stream
 
@@ -148,6 +148,22 @@ def test_statements_given_along_are_in_the_same_transaction(ledger: Ledger, pool
     with pool.connection() as connection:
         assert connection.execute("SELECT value FROM read.identifier").fetchall() == [("1",)]
         assert connection.execute("SELECT count(*) FROM ledger.unsealed").fetchall() == [(1,)]
+
+
+def test_joined_statements_are_in_the_same_transaction_too(ledger: Ledger, pool: Pool) -> None:
+    ledger.recorder.insert_events([stored(uuid4(), 1)], inline=[Joinable(*claim("1"))])
+    stream = uuid4()
+    with pytest.raises(errors.AppendConflict) as caught:
+        ledger.recorder.insert_events([stored(stream, 1)], inline=[Joinable(*claim("1"))])
+    assert caught.value.constraint == "identifier_pkey"
+    assert ledger.recorder.select_events(stream) == []
+    with pool.connection() as connection:
+        assert connection.execute("SELECT value FROM read.identifier").fetchall() == [("1",)]
+
+
+def test_statements_that_would_take_each_others_parameters_are_not_joined(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="customer, value"):
+        ledger.recorder.insert_events([stored(uuid4(), 1)], inline=[Joinable(*claim("1")), Joinable(*claim("2"))])
 
 
 def test_a_taken_version_names_its_constraint(ledger: Ledger) -> None:
