@@ -25,10 +25,21 @@ def untouched_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def data(untouched_data: Path, tmp_path: Path) -> Path:
+def new_data(untouched_data: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes data folders, each with a database ready to start, below a folder of the given name."""
+
+    def make(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        subprocess.run(["cp", "-a", untouched_data, tmp_path / name / "data"], check=True)
+        return tmp_path / name / "data"
+
+    return make
+
+
+@pytest.fixture
+def data(new_data: Callable[[str], Path]) -> Path:
     """A data folder with a database ready to start."""
-    subprocess.run(["cp", "-a", untouched_data, tmp_path / "data"], check=True)
-    return tmp_path / "data"
+    return new_data("service")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tests.crashes.victims import KINDS
 
 _SHORT = ["worker", "follower", "commit", "postmaster", "parent"]
 _LONG_ROUNDS = 200
+_SIDE_BY_SIDE = 4
 _FULL_CHECK_EVERY = 25
 _ASKED_AGAIN = 5
 
@@ -83,16 +84,24 @@ def test_each_kind_of_victim_once(data: Path, chance: random.Random, record_prop
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_two_hundred_rounds(data: Path, chance: random.Random, record_property: Record) -> None:
-    async def scenario() -> None:
-        async with Service.start(data) as service:
+def test_two_hundred_rounds(new_data: Callable[[str], Path], chance: random.Random, record_property: Record) -> None:
+    """On several services side by side: mostly one waits for what was killed to come back."""
+
+    async def rounds(name: str, chance: random.Random) -> None:
+        async with Service.start(new_data(name)) as service:
             trial = Trial(service, chance)
-            for number in range(1, _LONG_ROUNDS + 1):
+            for number in range(1, _LONG_ROUNDS // _SIDE_BY_SIDE + 1):
                 victims = chance.sample(list(KINDS), 2 if chance.random() < 0.15 else 1)
                 await trial.round(victims)
                 if number % _FULL_CHECK_EVERY == 0:
                     await trial.check()
-            record_property("rounds", _LONG_ROUNDS)
-            trial.record(record_property)
+            await trial.check()
+            trial.record(lambda what, figure: record_property(f"{name}: {what}", figure))
+
+    async def scenario() -> None:
+        async with asyncio.TaskGroup() as services:
+            for number in range(1, _SIDE_BY_SIDE + 1):
+                services.create_task(rounds(f"service {number}", random.Random(chance.random())))  # noqa: S311 - no secret
+        record_property("rounds", _LONG_ROUNDS)
 
     asyncio.run(scenario())

@@ -202,8 +202,8 @@ def _damage_and_rebuild(service: Service, environment: dict[str, str], customer_
     seconds = time.monotonic() - begun
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     *named, _ = done.stdout.splitlines()
-    places = [f"read.{table} of customer {customer_id}" for table in damages.values()]
-    assert [line[: len(place)] for line, place in zip(named, places, strict=True)] == places
+    places = sorted(f"read.{table} of customer {customer_id}" for table in damages.values())
+    assert [line[: len(place)] for line, place in zip(sorted(named), places, strict=True)] == places
     return seconds
 
 
