@@ -5,6 +5,8 @@ What a route takes stands in its `openapi_extra` and nowhere else; anything besi
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final
@@ -15,10 +17,13 @@ from pydantic import TypeAdapter, ValidationError
 from api.errors import Problem
 from domain.errors import FieldError
 from domain.slots import kind_of
-from domain.values import Instant
+from domain.values import EARLIEST, LATEST, Instant
 
 LAST_POSITION: Final = 2**63 - 1
 _INSTANT: Final = TypeAdapter(Instant)
+_USUAL_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+"""How nearly all instants are written, which Python reads as `Instant` does, in a tenth of the time."""
+
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -49,6 +54,11 @@ def _names_of(openapi_extra: dict[str, Any]) -> list[str]:
 
 def instant(name: str, text: str) -> datetime:
     """A date (midnight in the business time zone) or an RFC 3339 time. Raises Problem 422."""
+    if _USUAL_INSTANT.fullmatch(text):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(text)
+            if EARLIEST <= moment < LATEST:
+                return moment
     # An unescaped "+" of an offset arrives as a blank.
     try:
         return _INSTANT.validate_python(text.replace(" ", "+"))
