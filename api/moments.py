@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request
@@ -97,7 +96,7 @@ def query_of(found: Basis) -> str:
     """The query string that brings the same answer again, for ever; "" where nothing is known yet."""
     if not found.position:
         return ""
-    return "?" + urlencode({"at_position": found.position, "valid_at": time_text(found.valid_at)})
+    return f"?at_position={found.position}&valid_at={time_text(found.valid_at).replace(':', '%3A')}"
 
 
 def entity_tag(found: Basis) -> str:

@@ -21,6 +21,7 @@ from domain.events.lifecycle import CustomerArchived
 from domain.slots import pointer, segments_of
 
 _QUERIES: Final = load("projections", "search.sql")
+_NAME_SLOTS: Final = tuple(f"/identity/{kind.lower()}_name" for kind in NameKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ async def search(
 
 def display_name(shown: Mapping[str, Any]) -> str | None:
     """What a customer is called, from the slots that show: its first name there is, else its first identifier."""
-    for kind in NameKind:
-        name: str | None = shown.get(f"/identity/{kind.lower()}_name")
+    for slot in _NAME_SLOTS:
+        name: str | None = shown.get(slot)
         if name is not None:
             return name
     identifiers = sorted(slot for slot in shown if slot.startswith("/identifiers/"))
