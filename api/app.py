@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from cryptography.hazmat.primitives import serialization
@@ -30,6 +31,7 @@ from ledger.records import Records
 from ledger.writer import Writer
 from projections.catch_up import CatchUp
 from projections.identifiers import IdentifierView
+from projections.landmarks import Landmarks
 from projections.past import files_at
 from projections.profile import ProfileView, current
 from settings import Settings
@@ -72,7 +74,12 @@ def create_app(settings: Settings) -> FastAPI:
             records.read_history,
             BodyRooms(settings.body_bytes),
             Gathering(readers, current, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting),
-            Gathering(readers, files_at, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting),
+            Gathering(
+                readers,
+                partial(files_at, landmarks=Landmarks()),
+                wait_seconds=settings.read_wait_seconds,
+                most_waiting=settings.reads_waiting,
+            ),
             CurrentProfiles(),
             CatchUp(readers),
             wait_seconds=settings.read_wait_seconds,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from api.encoding import time_text
 from domain.document import document_of, is_below, narrowed
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT
@@ -45,7 +46,13 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
         file.effective_since is None or file.effective_since <= now,
         {slot: fact.value for slot, fact in file.visible(now).items()},
         [
-            LaterFact(segment.fact.slot, segment.fact.value, segment.fact.version, segment.start, segment.end)
+            LaterFact(
+                segment.fact.slot,
+                segment.fact.value,
+                segment.fact.version,
+                time_text(segment.start),
+                None if segment.end is None else time_text(segment.end),
+            )
             for segment in file.pending(now)
         ],
         map(_request, file.requests.values()),

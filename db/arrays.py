@@ -40,8 +40,8 @@ def uuids(values: Iterable[UUID]) -> Array:
     return _array("uuid", [value.bytes for value in values])
 
 
-def bigints(values: Iterable[int]) -> Array:
-    return _array("int8", list(map(_BIGINT, values)))
+def bigints(values: Iterable[int | None]) -> Array:
+    return _array("int8", [None if value is None else _BIGINT(value) for value in values])
 
 
 def integers(values: Iterable[int]) -> Array:

@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection
 
+from db import arrays
 from db.queries import load
 from domain.events.classification import (
     TierReassignmentApproved,
@@ -25,22 +26,27 @@ from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegi
 from domain.facts import ABSENT, Absent
 from domain.slots import parent_of
 from projections.basis import Basis, KnownBy
+from projections.landmarks import Landmarks
 
 _QUERIES: Final = load("projections", "past.sql")
 _REQUEST_ENDS: Final = frozenset(
     event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
 )
 _ALL: Final = 2**62
+_WHOLE_SECONDS: Final = len("2026-01-01T00:00:00")
 
 
 class LaterFact(NamedTuple):
-    """A fact that will come to hold its slot, in [start, end); ABSENT where it takes the value away."""
+    """A fact that will come to hold its slot, in [start, end); ABSENT where it takes the value away.
+
+    Its instants are text, as they are shown: in UTC, with six digits.
+    """
 
     slot: str
     value: Any | Absent
     version: int
-    start: datetime
-    end: datetime | None
+    start: str
+    end: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +90,29 @@ class Asked(NamedTuple):
 
 
 async def files_at(
-    connection: AsyncConnection[Any], asked: Collection[Asked]
+    connection: AsyncConnection[Any], asked: Collection[Asked], landmarks: Landmarks | None = None
 ) -> dict[Asked, tuple[KnownBy, PastFile | None]]:
-    """What each moment means, and the file then; None where the customer was not known."""
+    """What each moment means, and the file then; None where the customer was not known.
+
+    With `landmarks`, which are set where they are missing, positions need not be searched for in the whole log.
+    """
     wanted = list(asked)
+    around = [(0, None) if landmarks is None else landmarks.around(one.known_at) for one in wanted]
     params = {
-        "customer_ids": [one.customer_id for one in wanted],
-        "positions": [one.position for one in wanted],
-        "known_at": [one.known_at for one in wanted],
-        "valid_at": [one.valid_at for one in wanted],
-        "most_later": [_ALL if one.most_later is None else one.most_later for one in wanted],
+        "customer_ids": arrays.uuids([one.customer_id for one in wanted]),
+        "positions": arrays.bigints([one.position for one in wanted]),
+        "known_at": arrays.timestamps([one.known_at for one in wanted]),
+        "valid_at": arrays.timestamps([one.valid_at for one in wanted]),
+        "most_later": arrays.bigints([_ALL if one.most_later is None else one.most_later for one in wanted]),
+        "low": arrays.bigints([low for low, _ in around]),
+        "high": arrays.bigints([high for _, high in around]),
     }
     cursor = await connection.cursor(binary=True).execute(_QUERIES["files_at"], params)
-    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(*row[5:])) for row in await cursor.fetchall()}
+    rows = await cursor.fetchall()
+    if landmarks is not None and rows:
+        reached = rows[0][3]
+        await landmarks.keep_up(connection, reached)
+    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(*row[5:])) for row in rows}
 
 
 async def file_at(
@@ -129,8 +145,13 @@ def _visible(held: dict[str, Any]) -> dict[str, Any]:
 
 def _later(columns: list[Any]) -> LaterFact:
     slot, value, absent, version, start, end = columns
-    until = None if end is None else datetime.fromisoformat(end)
-    return LaterFact(slot, ABSENT if absent else value, version, datetime.fromisoformat(start), until)
+    return LaterFact(slot, ABSENT if absent else value, version, _shown(start), None if end is None else _shown(end))
+
+
+def _shown(instant: str) -> str:
+    """An instant as it is shown, from PostgreSQL's JSON, which leaves out zeros at the end. Connections are in UTC."""
+    moment = instant.removesuffix("+00:00")
+    return f"{moment:0<26}Z" if len(moment) > _WHOLE_SECONDS else f"{moment}.000000Z"
 
 
 def _decided(bodies: list[dict[str, Any]]) -> Decided:

@@ -13,15 +13,22 @@ ORDER BY position DESC LIMIT 1;
 -- comes to hold them later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
 -- along it in its order, and positions are compared in a way that no other index serves. Later than both comes only what
 -- an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how long
--- arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once.
+-- arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once, each between the low
+-- and the high it is believed to lie between; a belief that does not hold is not followed.
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT *
     FROM unnest(
         (SELECT %(customer_ids)b::uuid[]), (SELECT %(positions)b::bigint[]), (SELECT %(known_at)b::timestamptz[]),
-        (SELECT %(valid_at)b::timestamptz[]), (SELECT %(most_later)b::bigint[])
-    ) WITH ORDINALITY AS one (customer_id, given, known_at, valid_at, most_later, place)
+        (SELECT %(valid_at)b::timestamptz[]), (SELECT %(most_later)b::bigint[]), (SELECT %(low)b::bigint[]),
+        (SELECT %(high)b::bigint[])
+    ) WITH ORDINALITY AS one (customer_id, given, known_at, valid_at, most_later, low, high, place)
 ), search (place, known_at, low, high) AS (
-    SELECT place, known_at, 0::bigint, coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) FROM asked WHERE given IS NULL
+    SELECT place, known_at,
+           CASE WHEN (SELECT log.known_at <= asked.known_at FROM ledger.log WHERE idx = asked.low - 1) THEN low
+                ELSE 0::bigint END,
+           CASE WHEN (SELECT log.known_at > asked.known_at FROM ledger.log WHERE idx = asked.high) THEN high
+                ELSE coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) END
+    FROM asked WHERE given IS NULL
     UNION ALL
     SELECT place, known_at,
            CASE WHEN is_known THEN middle + 1 ELSE low END,
@@ -33,8 +40,9 @@ WITH RECURSIVE asked AS MATERIALIZED (
         WHERE low < high
     ) AS step
 ), moment AS MATERIALIZED (
-    SELECT asked.*, coalesce(given, low) AS position
-    FROM asked LEFT JOIN search ON search.place = asked.place AND low = high
+    SELECT asked.place, asked.customer_id, asked.known_at, asked.valid_at, asked.most_later,
+           coalesce(asked.given, search.low) AS position
+    FROM asked LEFT JOIN search ON search.place = asked.place AND search.low = search.high
 )
 SELECT moment.place,
        moment.position,
@@ -48,7 +56,11 @@ SELECT moment.place,
            ORDER BY position DESC LIMIT 1
        ),
        (
-           SELECT json_agg(body ORDER BY position)::text FROM read.events
+           -- what a request says of itself is shown, of all others only what they did
+           SELECT json_agg(CASE WHEN type = 'customer.tier-reassignment-requested' THEN body::json
+                                ELSE json_build_object('type', type, 'data', body -> 'data') END
+                           ORDER BY position)::text
+           FROM read.events
            WHERE customer_id = moment.customer_id AND is_decision AND position <= moment.position
        ),
        document::text,
@@ -94,3 +106,10 @@ CROSS JOIN LATERAL (
     WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
         AND customer_id = moment.customer_id AND positions @> moment.position AND valid @> moment.valid_at
 ) AS held (document, number);
+
+-- name: landmarks
+-- From when on the events at some places of the log are known; the places are looked up one by one, however many.
+SELECT log.known_at
+FROM generate_series(%(first)s::bigint, %(last)s::bigint, %(step)s::bigint) WITH ORDINALITY AS place (idx, number)
+CROSS JOIN LATERAL (SELECT known_at FROM ledger.log WHERE log.idx = place.idx OFFSET 0) AS log
+ORDER BY place.number;

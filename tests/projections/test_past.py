@@ -106,15 +106,15 @@ def test_a_file_is_effective_from_its_earliest_fact_on(world: World, valid_at: d
 def test_what_is_to_come_comes_soonest_first(world: World, known_at: datetime) -> None:
     """Wherever the instant of knowledge lies: it decides only how the facts are found."""
     stream = registered()
-    stream.attribute("b", 2, at("2026-09-01"))
-    stream.attribute("a", 1, at("2026-08-01"), effective_to=at("2026-10-01"))
+    stream.attribute("b", 2, at("2026-09-01T00:00:00.000001"))
+    stream.attribute("a", 1, at("2026-08-01"), effective_to=at("2026-10-01T00:00:00.25"))
     stream.attribute("c", 3, at("2026-11-01"))
     world.project(*stream.events)
     later = past(world, stream, 4, at("2026-07-01"), known_at=known_at).later
     assert [(fact.slot, fact.value, fact.start, fact.end, fact.version) for fact in later] == [
-        ("/attributes/a", 1, at("2026-08-01"), at("2026-10-01"), 3),
-        ("/attributes/b", 2, at("2026-09-01"), None, 2),
-        ("/attributes/c", 3, at("2026-11-01"), None, 4),
+        ("/attributes/a", 1, "2026-08-01T00:00:00.000000Z", "2026-10-01T00:00:00.250000Z", 3),
+        ("/attributes/b", 2, "2026-09-01T00:00:00.000001Z", None, 2),
+        ("/attributes/c", 3, "2026-11-01T00:00:00.000000Z", None, 4),
     ]
     assert past(world, stream, 4, at("2026-07-01"), known_at=known_at, most_later=2).later == later[:2]
     assert past(world, stream, 4, at("2026-08-01"), known_at=known_at).later == later[1:]

@@ -80,16 +80,19 @@ async def _check_past(
     assert file is not None
     assert same_json(dict(file.values), state(known, valid_at))
     assert file.later == sorted(file.later, key=lambda later: (later.start, later.slot))
-    assert all(later.start > valid_at for later in file.later)
+    assert all(datetime.fromisoformat(later.start) > valid_at for later in file.later)
     held = await facts.holders_at(connection, customer_id, position, valid_at)
     spans = [(fact.slot, fact.version, fact.start, fact.end) for fact in held.values()]
-    spans += [(fact.slot, fact.version, fact.start, fact.end) for fact in file.later]
+    for later in file.later:
+        end = None if later.end is None else datetime.fromisoformat(later.end)
+        spans.append((later.slot, later.version, datetime.fromisoformat(later.start), end))
     for instant in instants_of(list(known)):
         if instant >= valid_at:
             covering = {slot: version for slot, version, start, end in spans if start <= instant < (end or LATEST)}
             assert covering == {slot: event.envelope.version for slot, event in holders(known, instant).items()}
     for later in file.later:
-        assert same_json(event_value(holders(known, later.start)[later.slot], later.slot), later.value)
+        held_then = holders(known, datetime.fromisoformat(later.start))
+        assert same_json(event_value(held_then[later.slot], later.slot), later.value)
 
 
 async def _check_blame(
