@@ -53,7 +53,7 @@ def to_plain(event: RecordedEvent) -> PlainEvent:
     customer_id = envelope.customer_id
     own, personal = _split(payload, customer_id)
     stated = envelope.__dict__.items()
-    rest = {name: value for name, value in stated if name not in _IN_ENTRY and _says_something(value)}
+    rest = {name: value for name, value in stated if name not in _IN_ENTRY and says_something(value)}
     content: Content = {"envelope": rest, "payload": own}
     if isinstance(payload, FactCorrected):
         content["replacement_schemas"] = list(_replacement_schemas(payload))
@@ -91,7 +91,7 @@ def from_plain(plain: PlainEvent) -> RecordedEvent:
     return RecordedEvent(envelope, event_payload)
 
 
-def _says_something(value: Any) -> bool:
+def says_something(value: Any) -> bool:
     """Whether a member of the envelope differs from what leaving it out means: None, False, (), Certainty.FACT."""
     return value is not None and value is not False and value != () and value is not Certainty.FACT
 
@@ -216,7 +216,7 @@ def _members(model: BaseModel) -> Content:
     return {name: value for name, value in model.__dict__.items() if value is not None or name in given}
 
 
-def to_json(content: Content) -> bytes:
+def to_json(content: Content | BaseModel) -> bytes:
     """Compact sorted JSON. Raises ContentNotStorable."""
     try:
         return orjson.dumps(content, _jsonable, _JSON_OPTIONS)

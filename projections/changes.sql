@@ -13,8 +13,12 @@ SELECT * FROM unnest(
 
 -- name: blame
 -- Per slot the event that holds it at a position and a valid instant, and what held it before that event.
-SELECT facts.slot, facts.value::text, facts.absent, events.body::text, changes.kind, changes.old::text,
-       changes.old_version, previous.event_id
+SELECT facts.slot, facts.value::text, facts.absent,
+       read.event_json(
+           events.customer_id, events.version, events.position, events.recorded_at, events.effective_from,
+           events.effective_to, events.event_id, events.is_decision, events.type, events.envelope, events.data
+       ),
+       changes.kind, changes.old::text, changes.old_version, previous.event_id
 FROM read.facts
 JOIN read.events USING (customer_id, version)
 JOIN read.changes USING (customer_id, version, slot)

@@ -32,8 +32,8 @@ ORDER BY customer_id;
 
 -- name: events
 -- The decrypted events, of all customers or of some.
-SELECT customer_id::text, version::text, position::text, event_id::text, type, is_decision::text, actor,
-       recorded_at::text, effective_from::text, effective_to::text, body::text
+SELECT customer_id::text, version::text, position::text, recorded_at::text, effective_from::text, effective_to::text,
+       event_id::text, is_decision::text, type, actor, envelope::text, data::text
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;

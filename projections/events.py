@@ -1,6 +1,7 @@
-"""read.events: every event of the log, decrypted, as the item of a history that it is shown as.
+"""read.events: every event of the log, decrypted, and how a history shows it.
 
-Owns the table and the shape of `body`.
+Owns the table. What must stay true: `read.event_json` of a row's columns is what `body_of` says of the event; no
+column says what another one does.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import orjson
 from psycopg import AsyncConnection, Connection
 
 from db.queries import load
-from domain.events import RecordedEvent
-from ledger.plain import to_json
+from domain.events import Envelope, RecordedEvent
+from ledger.plain import says_something, to_json
 from projections.projection import Batch
 
 _QUERIES: Final = load("projections", "events.sql")
+_IN_COLUMNS: Final = frozenset(["customer_id", "version", "recorded_at", "effective_from", "effective_to", "event_id"])
+"""The members of an envelope that have a column of their own."""
 
 
 class Events:
@@ -34,16 +37,29 @@ class Events:
             "customer_ids": [envelope.customer_id for envelope in envelopes],
             "versions": [envelope.version for envelope in envelopes],
             "positions": [entry.position for entry in batch.events],
-            "event_ids": [envelope.event_id for envelope in envelopes],
-            "types": [payload.type for payload in payloads],
-            "decisions": [payload.decision for payload in payloads],
-            "actors": [envelope.actor.id for envelope in envelopes],
             "recorded_at": [envelope.recorded_at for envelope in envelopes],
             "effective_from": [envelope.effective_from for envelope in envelopes],
             "effective_to": [envelope.effective_to for envelope in envelopes],
-            "bodies": [body_of(entry.position, entry.event).decode() for entry in batch.events],
+            "event_ids": [envelope.event_id for envelope in envelopes],
+            "decisions": [payload.decision for payload in payloads],
+            "types": [payload.type for payload in payloads],
+            "actors": [envelope.actor.id for envelope in envelopes],
+            "envelopes": [envelope_json(envelope) for envelope in envelopes],
+            "data": [to_json(payload).decode() for payload in payloads],
         }
         connection.execute(_QUERIES["insert"], columns)
+
+
+def envelope_json(envelope: Envelope) -> str:
+    """What was stated in an envelope and has no column of its own."""
+    stated = envelope.__dict__.items()
+    return to_json(
+        {
+            name: value
+            for name, value in stated
+            if value is not None and name not in _IN_COLUMNS and says_something(value)
+        }
+    ).decode()
 
 
 def body_of(position: int, event: RecordedEvent) -> bytes:

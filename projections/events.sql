@@ -3,12 +3,13 @@
 -- name: insert
 -- Add the events of a batch.
 INSERT INTO read.events (
-    customer_id, version, position, event_id, type, is_decision, actor, recorded_at, effective_from, effective_to, body
+    customer_id, version, position, recorded_at, effective_from, effective_to, event_id, is_decision, type, actor,
+    envelope, data
 )
 SELECT * FROM unnest(
-    %(customer_ids)b::uuid[], %(versions)b::bigint[], %(positions)b::bigint[], %(event_ids)b::uuid[],
-    %(types)b::text[], %(decisions)b::boolean[], %(actors)b::text[], %(recorded_at)b::timestamptz[],
-    %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(bodies)b::text[]::jsonb[]
+    %(customer_ids)b::uuid[], %(versions)b::bigint[], %(positions)b::bigint[], %(recorded_at)b::timestamptz[],
+    %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(event_ids)b::uuid[], %(decisions)b::boolean[],
+    %(types)b::text[], %(actors)b::text[], %(envelopes)b::text[]::jsonb[], %(data)b::text[]::json[]
 );
 
 -- name: first_known
@@ -17,13 +18,16 @@ SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)
 
 -- name: by_versions
 -- Some events of one customer.
-SELECT version, body::text
+SELECT version, read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
+                                event_id, is_decision, type, envelope, data)
 FROM read.events
 WHERE customer_id = %(customer_id)s AND version = ANY (%(versions)b::bigint[]);
 
 -- name: history_ascending
 -- A page of a customer's events, oldest first, each with the slots it moved.
-SELECT page.position, page.body::text,
+SELECT page.position,
+       read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from, page.effective_to,
+                       page.event_id, page.is_decision, page.type, page.envelope, page.data),
        (SELECT jsonb_agg(jsonb_build_object('path', slot, 'kind', kind)
                || CASE WHEN old IS NULL THEN '{}' ELSE jsonb_build_object('old', old) END
                || CASE WHEN new IS NULL THEN '{}' ELSE jsonb_build_object('new', new) END ORDER BY slot)
@@ -47,7 +51,9 @@ LIMIT %(limit)s;
 
 -- name: history_descending
 -- The same, newest first.
-SELECT page.position, page.body::text,
+SELECT page.position,
+       read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from, page.effective_to,
+                       page.event_id, page.is_decision, page.type, page.envelope, page.data),
        (SELECT jsonb_agg(jsonb_build_object('path', slot, 'kind', kind)
                || CASE WHEN old IS NULL THEN '{}' ELSE jsonb_build_object('old', old) END
                || CASE WHEN new IS NULL THEN '{}' ELSE jsonb_build_object('new', new) END ORDER BY slot)

@@ -16,8 +16,9 @@ import orjson
 
 from domain.facts import ABSENT, Fact
 from domain.fold import History
+from ledger.plain import to_json
 from projections.changes import kind_of
-from projections.events import body_of
+from projections.events import envelope_json
 from projections.moves import Moves, Positioned
 
 Row = tuple[str | None, ...]
@@ -94,14 +95,15 @@ def _events(known: Known) -> Iterator[Row]:
             customer_id,
             str(envelope.version),
             str(entry.position),
-            str(envelope.event_id),
-            payload.type,
-            _boolean(payload.decision),
-            envelope.actor.id,
             instant_text(envelope.recorded_at),
             instant_text(envelope.effective_from) if envelope.effective_from else None,
             instant_text(envelope.effective_to) if envelope.effective_to else None,
-            body_of(entry.position, entry.event).decode(),
+            str(envelope.event_id),
+            _boolean(payload.decision),
+            payload.type,
+            envelope.actor.id,
+            envelope_json(envelope),
+            to_json(payload).decode(),
         )
 
 
@@ -157,9 +159,9 @@ FACTS: Final = Followed(
 )
 EVENTS: Final = Followed(
     "events",
-    ("customer_id", "version", "position", "event_id", "type", "is_decision", "actor", "recorded_at",
-     "effective_from", "effective_to", "body"),
-    (10,),
+    ("customer_id", "version", "position", "recorded_at", "effective_from", "effective_to", "event_id", "is_decision",
+     "type", "actor", "envelope", "data"),
+    (10, 11),
     _events,
     (lambda row: row[1],),
     lambda row: str(row[1]),

@@ -8,7 +8,8 @@ FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamp
     AS touched (customer_id, slot, instant)
 JOIN read.facts USING (customer_id, slot)
 WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(touched.customer_id, 0)
-    AND hashtextextended(facts.slot, 0) = hashtextextended(touched.slot, 0)
+    AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
+        = hashtextextended(touched.slot, uuid_hash_extended(touched.customer_id, 1))
     AND facts.positions @> %(position)s::bigint AND facts.valid && tstzrange(touched.instant, NULL);
 
 -- name: close

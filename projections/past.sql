@@ -57,9 +57,13 @@ SELECT moment.place,
        ),
        (
            -- what a request says of itself is shown, of all others only what they did
-           SELECT json_agg(CASE WHEN type = 'customer.tier-reassignment-requested' THEN body::json
-                                ELSE json_build_object('type', type, 'data', body -> 'data') END
-                           ORDER BY position)::text
+           SELECT json_agg(
+                      CASE WHEN type = 'customer.tier-reassignment-requested'
+                           THEN read.event_json(customer_id, version, position, recorded_at, effective_from,
+                                                effective_to, event_id, is_decision, type, envelope, data)::json
+                           ELSE json_build_object('type', type, 'data', data) END
+                      ORDER BY position
+                  )::text
            FROM read.events
            WHERE customer_id = moment.customer_id AND is_decision AND position <= moment.position
        ),

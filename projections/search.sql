@@ -27,7 +27,8 @@ WHERE identified.slot = %(identifier)s AND identified.slot LIKE '/identifiers/%%
     AND (
         SELECT true FROM read.facts
         WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(identified.customer_id, 0)
-            AND hashtextextended(facts.slot, 0) = hashtextextended(identified.slot, 0)
+            AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
+                = hashtextextended(identified.slot, uuid_hash_extended(identified.customer_id, 1))
             AND facts.customer_id = identified.customer_id AND facts.slot = identified.slot
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
     )
@@ -101,7 +102,7 @@ LIMIT %(limit)s;
 
 -- name: describe
 -- What the list says of the customers of a page.
-SELECT registered.customer_id, registered.body -> 'data' ->> 'customer_kind', file.type, shown.slots::text
+SELECT registered.customer_id, registered.data ->> 'customer_kind', file.type, shown.slots::text
 FROM read.events AS registered
 LEFT JOIN LATERAL (
     SELECT events.type FROM read.events

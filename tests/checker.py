@@ -193,7 +193,10 @@ def _check_log(connection: Connection, streams: Streams) -> dict[tuple[UUID, int
 
 def _check_events(connection: Connection, streams: Streams, positions: dict[tuple[UUID, int], int]) -> None:
     """One row per event, saying what the event says."""
-    rows = connection.execute("SELECT customer_id, version, position, body::text FROM read.events").fetchall()
+    rows = connection.execute(
+        "SELECT customer_id, version, position, read.event_json(customer_id, version, position, recorded_at,"
+        " effective_from, effective_to, event_id, is_decision, type, envelope, data) FROM read.events"
+    ).fetchall()
     assert {(row[0], row[1]): row[2] for row in rows} == positions
     for customer_id, version, position, body in rows:
         expected = body_of(position, streams[customer_id][version - 1])

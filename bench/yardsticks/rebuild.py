@@ -25,7 +25,12 @@ _PER_CPU_SECOND: Final = 20_000.0
 _PROJECTED: Final = 3_000
 """The library makes so many rows in a round: its pace does not depend on how many there are."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_TOLD: Final = "SELECT customer_id, version, recorded_at, type, actor, body FROM read.events ORDER BY position LIMIT %s"
+_TOLD: Final = """
+    SELECT customer_id, version, recorded_at, type, actor,
+           read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to, event_id,
+                           is_decision, type, envelope, data)::json
+    FROM read.events ORDER BY position LIMIT %s
+"""
 
 
 def rebuilds(surroundings: Surroundings) -> Findings:
