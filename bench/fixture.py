@@ -1,7 +1,8 @@
 """A database that already holds many customers, made once per size and then copied for whoever measures on it.
 
 The events are real ones, decided by the domain, encoded and encrypted by the codec; only the way in is COPY instead of
-one commit after another. The read models' rows are those that the product's own check expects.
+one commit after another. The read models' rows are those that the product's own check expects. The log is written in
+its own order, as the sealer writes it; all else customer by customer, unless a filling asks for the order of the log.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import io
 import multiprocessing
 import os
+import random
 import secrets
 import signal
 import sys
@@ -17,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -49,11 +51,15 @@ _BEGIN: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _PROCESSES: Final = os.cpu_count() or 1
 _CHUNK: Final = 1000
 _ACTOR: Final = Actor(id="svc-fixture", roles=("importer",))
+_VOCABULARY: Final = 4000
+"""Words that texts are drawn from: with fewer, compression would find in them what it does not find in real ones."""
+_LOG: Final = "public.fixture_log"
+"""Where the log's rows wait until all are there."""
 _COLUMNS: Final = {
     "keys.subject_key": ("subject", "wrapped", "kek", "state"),
     "ledger.event": ("stream", "version", "type", "entry"),
     "ledger.payload": ("stream", "version", "part", "ct"),
-    "ledger.log": ("idx", "stream", "version", "hash", "known_at"),
+    _LOG: ("idx", "stream", "version", "hash", "known_at"),
     "read.profile": (
         "customer_id", "version", "profile_version", "boundaries", "as_of", "next_boundary", "fold_version", "state",
     ),
@@ -70,6 +76,8 @@ class Filling:
     value_bytes: int = 60
     first: int = 0
     """The number of the first customer: fillings of one database share none."""
+    in_log_order: bool = False
+    """Whether all rows are written in the order in which a service would: it makes indexes as full as there."""
 
     def customer_id(self, index: int) -> UUID:
         return UUID(int=(0x0198_0000_0000_7000_8000 << 48) + self.first + index)
@@ -95,11 +103,15 @@ def form() -> str:
 
 def fill(conninfo: str, fillings: Sequence[Filling]) -> None:
     """Fill a migrated, empty database."""
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(f"CREATE UNLOGGED TABLE {_LOG} (LIKE ledger.log)")
     stored = 0
     for filling in fillings:
         _fill(conninfo, filling, stored)
         stored += filling.customers * filling.events_each
     with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(f"INSERT INTO ledger.log SELECT * FROM {_LOG} ORDER BY idx")  # noqa: S608
+        connection.execute(f"DROP TABLE {_LOG}")
         connection.execute(
             "INSERT INTO ledger.checkpoint (made_at, size) SELECT max(known_at), count(*) FROM ledger.log"
         )
@@ -112,7 +124,7 @@ def fill(conninfo: str, fillings: Sequence[Filling]) -> None:
 
 
 def _fill(conninfo: str, filling: Filling, stored: int) -> None:
-    if filling.customers <= _CHUNK:
+    if filling.customers <= _CHUNK or filling.in_log_order:
         _fill_part(conninfo, filling, range(filling.customers), stored)
         return
     bounds = [filling.customers * part // _PROCESSES for part in range(_PROCESSES + 1)]
@@ -146,12 +158,15 @@ def _fill_part(conninfo: str, filling: Filling, part: range, stored: int) -> Non
     kek = FileKek.from_text(KEK_TEXT)
     template = _template(filling)
     with psycopg.connect(conninfo) as connection:
-        for begin in range(0, len(part), _CHUNK):
+        chunk = len(part) if filling.in_log_order else _CHUNK
+        for begin in range(0, len(part), chunk):
             rows: Rows = {table: [] for table in _COLUMNS}
-            for index in part[begin : begin + _CHUNK]:
+            for index in part[begin : begin + chunk]:
                 customer_id = filling.customer_id(index)
                 first_place = stored + index
                 _add_customer(rows, customer_id, _events(template, customer_id, first_place, filling.customers), kek)
+            if filling.in_log_order:
+                _sort(rows)
             _copy(connection, rows)
             connection.commit()
 
@@ -163,13 +178,28 @@ def _template(filling: Filling) -> list[RecordedEvent]:
     commands = [command for _, command in opening.commands(initial_load=True)]
     while len(commands) < filling.events_each:
         number = len(commands)
-        value = f"{number} " + "x" * filling.value_bytes
-        commands.append(RecordAttribute(key=f"field_{number % 20}", value=value))
+        commands.append(RecordAttribute(key=f"field_{number % 20}", value=_text(number, filling.value_bytes)))
     changes = tuple(Change(command, circumstances) for command in commands[: filling.events_each])
     customer_id = filling.customer_id(0)
     file = CustomerFile(customer_id, as_of=_BEGIN)
     _, events = record(Order(customer_id, changes, _ACTOR), file, _BEGIN, lambda: UUID(int=0), {})
     return list(events)
+
+
+def _text(number: int, length: int) -> str:
+    """The number and so many characters, which compress no better than what people write."""
+    chance = random.Random(number)  # noqa: S311 - no secret
+    text = f"{number} "
+    length += len(text)
+    while len(text) < length:
+        text += _word(int(_VOCABULARY ** chance.random())) + " "  # common words often, rare ones seldom
+    return text[:length].rstrip().ljust(length, ".")
+
+
+@cache
+def _word(rank: int) -> str:
+    letters = random.Random(rank)  # noqa: S311 - no secret
+    return "".join(letters.choices("etaoinshrdlucmfwypvbgk", k=letters.randint(2, 9)))
 
 
 def _events(
@@ -204,7 +234,7 @@ def _add_customer(
         entry, parts = unframed(stored.state)
         rows["ledger.event"].append((customer_id, version, stored.topic, entry))
         rows["ledger.payload"] += [(customer_id, version, number, ciphertext) for number, ciphertext in parts]
-        rows["ledger.log"].append((place, customer_id, version, codec.entry_hash(entry), recorded_at))
+        rows[_LOG].append((place, customer_id, version, codec.entry_hash(entry), recorded_at))
         file.advance(recorded_at)
         file.apply(event)
         entries.append(Positioned.of(place + 1, event))
@@ -212,6 +242,18 @@ def _add_customer(
     rows["read.profile"].append((customer_id, *numbers, profile.FOLD_VERSION, profile.encode(file)))
     for table, followed in expected_rows(entries, dict.fromkeys(EVERY_FOLLOWED, sys.maxsize)).items():
         rows[f"read.{table.name}"] += followed
+
+
+def _sort(rows: Rows) -> None:
+    """Into the order of the log, where all customers take turns."""
+    for table, columns in _COLUMNS.items():
+        if "version" in columns and table not in {"read.profile", _LOG}:
+            at = columns.index("version")
+            rows[table] = sorted(rows[table], key=partial(_number, at))  # stable: of one version by customer
+
+
+def _number(column: int, row: Sequence[Any]) -> int:
+    return int(row[column])
 
 
 def _copy(connection: Connection[Any], rows: Rows) -> None:
