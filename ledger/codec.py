@@ -189,7 +189,7 @@ def _opened_frame(stored: StoredEvent) -> tuple[Content, dict[int, bytes]]:
         raise MalformedEntry(stream, version, "the entry is not JSON") from error
     if problem := _entry_problem(entry):
         raise MalformedEntry(stream, version, problem)
-    if (entry["stream"], entry["version"], entry["type"]) != (str(stream), version, stored.topic):
+    if (entry["stream"], entry["version"], entry["type"]) != (_text(stream), version, stored.topic):
         raise EntryMismatch(stream, version, "the entry belongs to another stream, version or type")
     return entry, dict(parts)
 
@@ -230,7 +230,17 @@ def _commitment(member: Content) -> _Commitment:
     if member.keys() != _COMMITMENT_MEMBERS:
         raise ValueError("a commitment has other members than subject, salt, key and ct")
     salt, key, ciphertext_hash = (_from_base64(member[name]) for name in ("salt", "key", "ct"))
-    return _Commitment(UUID(member["subject"]), salt, key, ciphertext_hash)
+    return _Commitment(_uuid(member["subject"]), salt, key, ciphertext_hash)
+
+
+@lru_cache
+def _uuid(text: str) -> UUID:  # the events of a stream come together, and are mostly about one subject
+    return UUID(text)
+
+
+@lru_cache
+def _text(stream: UUID | str) -> str:
+    return str(stream)
 
 
 def _opened_part(event: Checked, number: int, commitment: _Commitment, data_keys: DataKeys) -> bytes:

@@ -19,6 +19,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier
 
 from db.queries import load
+from domain.errors import HistoryNeeded
 from domain.events import RecordedEvent
 from domain.file import CustomerFile
 from ledger import codec
@@ -174,12 +175,19 @@ def _followed_differences(
 def _inline_differences(customer: _Customer, inline: Sequence[str], found: Mapping[str, Any]) -> list[Difference]:
     customer_id, events = customer.customer_id, customer.events
     differences: list[Difference] = []
-    file = CustomerFile.folded(customer_id, events) if inline and events else None
+    file = _file(customer) if inline and events else None
     if "profile" in inline:
         differences += profile_differences(customer_id, file, next(iter(found.get("profile", ())), None))
     if "identifier" in inline:
         differences += identifier_differences(customer_id, file, events, found.get("identifier", ()))
     return differences
+
+
+def _file(customer: _Customer) -> CustomerFile:
+    try:
+        return CustomerFile.folded(customer.customer_id, customer.events, keep_history=False)
+    except HistoryNeeded:
+        return CustomerFile.folded(customer.customer_id, customer.events)
 
 
 def _sealed(customer: _Customer) -> list[Positioned]:

@@ -133,11 +133,11 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
 
     Slots found in `encoded_slots`, the very same timeline, are taken from there; the others are added.
     """
-    known = {} if encoded_slots is None else encoded_slots
-    for slot, line in file.slots.items():
-        if slot not in known or known[slot][0] is not line:
-            # As text, which is of its own length: the bytes keep the kilobyte that orjson began with.
-            known[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]).decode())
+    slots: dict[str, Any]
+    if encoded_slots is None:
+        slots = {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()}
+    else:
+        slots = {slot: _encoded_slot(slot, line, encoded_slots) for slot, line in file.slots.items()}
     return orjson.dumps(
         {
             "kind": file.kind,
@@ -145,9 +145,17 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
             "registered_at": file.registered_at,
             "effective_since": file.effective_since,
             "requests": [_request_fields(request) for request in file.requests.values()],
-            "slots": {slot: orjson.Fragment(known[slot][1]) for slot in file.slots},
+            "slots": slots,
         }
     )
+
+
+def _encoded_slot(slot: str, line: Timeline, encoded_slots: _EncodedSlots) -> orjson.Fragment:
+    known = encoded_slots.get(slot)
+    if known is None or known[0] is not line:
+        # As text, which is of its own length: the bytes keep the kilobyte that orjson began with.
+        known = encoded_slots[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]).decode())
+    return orjson.Fragment(known[1])
 
 
 def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
