@@ -13,17 +13,23 @@ SELECT * FROM unnest(
 
 -- name: blame
 -- Per slot the event that holds it at a position and a valid instant, and what held it before that event.
-SELECT facts.slot, facts.value::text, facts.absent,
-       read.event_json(
-           events.customer_id, events.version, events.position, events.recorded_at, events.effective_from,
-           events.effective_to, events.event_id, events.is_decision, events.type, events.envelope, events.data
-       ),
-       changes.kind, changes.old::text, changes.old_version, previous.event_id
+-- What is told of a slot is one subquery, because the planner, who expects far more slots at a point, would else read
+-- all events of a long stream.
+SELECT facts.slot, facts.value::text, facts.absent, told.*
 FROM read.facts
-JOIN read.events USING (customer_id, version)
-JOIN read.changes USING (customer_id, version, slot)
-LEFT JOIN read.events AS previous
-    ON previous.customer_id = facts.customer_id AND previous.version = changes.old_version
+CROSS JOIN LATERAL (
+    SELECT read.event_json(
+               events.customer_id, events.version, events.position, events.recorded_at, events.effective_from,
+               events.effective_to, events.event_id, events.is_decision, events.type, events.envelope, events.data
+           ),
+           changes.kind, changes.old::text, changes.old_version, previous.event_id
+    FROM read.events
+    JOIN read.changes USING (customer_id, version)
+    LEFT JOIN read.events AS previous
+        ON previous.customer_id = events.customer_id AND previous.version = changes.old_version
+    WHERE events.customer_id = facts.customer_id AND events.version = facts.version AND changes.slot = facts.slot
+    LIMIT 1
+) AS told
 WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
     AND facts.customer_id = %(customer_id)s
     AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz
