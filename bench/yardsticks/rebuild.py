@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from bench.baselines.library_projection import CustomerChanged, project, store
 from bench.fixture import KEK_TEXT, Filling
 from bench.surroundings import Surroundings
 from bench.yardstick import Comparison, Figures, Findings, Unsuitable, Wanted, at_least, interleaved
+from cli.processes import settle_memory
 from ledger.kek import FileKek
 from projections.rebuild import Watch, rebuild
 
@@ -55,7 +57,8 @@ def rebuilds(surroundings: Surroundings) -> Findings:
             with _from_nothing(library):
                 return {_PACE.name: projected / _seconds(lambda: project(library, projected))}
 
-        found = interleaved(surroundings, [_PACE], ours, theirs)
+        with _settled():
+            found = interleaved(surroundings, [_PACE], ours, theirs)
     rates = [events / seconds for seconds in spent]
     of_cpu = Comparison(
         "events per second of CPU, client and server", "1/s", at_least(1), rates, [_PER_CPU_SECOND] * len(rates)
@@ -64,6 +67,18 @@ def rebuilds(surroundings: Surroundings) -> Findings:
 
 
 _PACE: Final = Wanted("events, all read models against one of the library's", "1/s", _GOAL)
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """As in the process of `dossier rebuild`: both sides make thousands of objects that are no garbage."""
+    before = gc.get_threshold()
+    settle_memory()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _no_difference(difference: object) -> None:
