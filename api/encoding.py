@@ -12,6 +12,11 @@ def to_json(content: Any) -> bytes:
     return orjson.dumps(content, _jsonable, orjson.OPT_PASSTHROUGH_DATETIME)
 
 
+def to_sorted_json(content: Any) -> bytes:
+    """The same with the keys of every object in the order of their bytes: equal contents are equal bytes."""
+    return orjson.dumps(content, _jsonable, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS)
+
+
 def time_text(instant: datetime) -> str:
     moment = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"

@@ -1,0 +1,36 @@
+"""The hash by which two tables are known to say the same, in whatever format they were sent.
+
+Owns the canonical form of a row: an object from column to value, keys sorted, compact, UTF-8, one line. The hash is
+SHA-256 over these lines in their order, so that `sha256sum` over an NDJSON answer without its last line gives it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from api.encoding import to_sorted_json
+
+
+class ContentHash:
+    """Takes rows as they pass: `row_count` and `content_sha256` are of those taken so far."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._sha256 = hashlib.sha256()
+        self.row_count = 0
+
+    @property
+    def content_sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def take(self, rows: Sequence[Sequence[Any]]) -> bytes:
+        """Take rows, and return their lines."""
+        lines = b"".join(to_sorted_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in rows)
+        self._sha256.update(lines)
+        self.row_count += len(rows)
+        return lines
+
+    def summary(self) -> dict[str, Any]:
+        return {"row_count": self.row_count, "content_sha256": self.content_sha256}
