@@ -107,6 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         self._forget_unread()
+        self._watched = None  # it has read what we held: a long answer may take long, as long as it goes on
         super().resume_writing()
 
     def _forget_unread(self) -> None:
