@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import psycopg
 import typer
 from psycopg import Connection
 from rich.console import Console
@@ -19,12 +18,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from cli.errors import CliError, Damaged
 from cli.operate import database
 from cli.options import DatabaseOption, DataOption, load_settings, print_json
-from cli.stored import require_database, stored_kek
+from cli.stored import reading_stored, require_database, stored_kek
 from ledger.errors import KeyEncryptionError
 from ledger.findings import Finding
 from ledger.kek import FileKek
-from ledger.verify import Extent, SnapshotKeys, extent_of, one_moment
-from projections.comparison import FOLLOWED, INLINE, hold_tables
+from ledger.verify import Extent, SnapshotKeys, extent_of
+from projections.comparison import FOLLOWED, INLINE
 from projections.verify import verify as verify_all
 from settings import Settings
 
@@ -46,7 +45,7 @@ def verify(
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
     begun = time.monotonic()
-    with database(settings) as conninfo, _reading(conninfo) as connection:
+    with database(settings) as conninfo, reading_stored(conninfo) as connection:
         keys = _keys(connection, kek, settings)
         extent = extent_of(connection)
         with _progress(extent.positions + extent.events * (2 if read_models else 1), hidden=as_json) as advance:
@@ -75,23 +74,6 @@ def _document(findings: list[Finding], counts: Counter[str], extent: Extent, sec
         "counts": dict(sorted(counts.items())),
         "findings": [asdict(finding) for finding in findings],
     }
-
-
-@contextmanager
-def _reading(conninfo: str) -> Iterator[Connection[Any]]:
-    """A connection that sees everything as of one moment.
-
-    Raises CliError for tables that are not ours, Damaged for rows that the database itself cannot read or compute with.
-    """
-    with one_moment(conninfo) as connection:
-        try:
-            hold_tables(connection)
-            yield connection
-        except psycopg.ProgrammingError as error:
-            raise CliError(f"the schema is not this program's ({error.sqlstate}); try `dossier migrate`") from error
-        except (psycopg.DataError, psycopg.InternalError) as error:
-            # Not repeated: the database's words may quote a row.
-            raise Damaged(f"the database cannot read what it holds ({error.sqlstate}); see its own log") from error
 
 
 def _keys(connection: Connection[Any], kek: FileKek, settings: Settings) -> SnapshotKeys:
