@@ -27,6 +27,7 @@ VERBS: Final = {
     "migrate": "cli.operate",
     "verify": "cli.verify",
     "rebuild": "cli.rebuild",
+    "export": "cli.export",
     "db": "cli.operate",
 }
 """Each verb and its module, which has a function, or a group of verbs, of that name."""

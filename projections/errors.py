@@ -9,6 +9,7 @@ ProjectionError
 ├── EventUnreadable          an event of the log cannot be opened or breaks its model
 ├── StreamUnreadable         the same of an event in a customer's stream
 ├── ProjectionFailed         a read model failed on a batch; its position stands
+├── FolderTaken              an export goes into a new or an empty folder; this one is neither
 ├── AnotherRunner            somebody else moved the position meanwhile; nothing of the batch was kept
 └── RebuildRefused           nothing was switched; the live read models are as they were
     ├── AnotherRebuild       one is at work in this database already
@@ -20,6 +21,7 @@ ProjectionError
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 
@@ -98,6 +100,14 @@ class ProjectionFailed(ProjectionError):
         self.projection = projection
         self.first = first
         self.last = last
+
+
+class FolderTaken(ProjectionError):
+    """An export goes into a new or an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is not empty; name a new folder")
+        self.folder = folder
 
 
 class AnotherRunner(ProjectionError):

@@ -30,6 +30,7 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     projections.SchemaTaken,
     projections.TablesAltered,
     projections.NeverFree,
+    projections.FolderTaken,
 }
 _FAULTS = (ledger.UnreadableEvent, ledger.DataKeyMissing, ledger.KeyEncryptionError)
 """What only damage or a wrong installation can bring: 500, and the log says which."""
