@@ -1,0 +1,46 @@
+-- Spreads one database over several machines with Citus: run it once, on the coordinator, as the owner of the tables,
+-- with no service at work: `psql --set ON_ERROR_STOP=1 --file db/citus.sql`. docs/scaling.md says what it is for and
+-- what it does not do yet. It works on an empty database and on a filled one, whose rows are moved.
+--
+-- tests/db/test_citus.py holds this file against the catalogue of a migrated database: each table of ledger, keys and
+-- read is distributed below or named on a line that begins with "-- stays"; every primary key, unique key, unique index
+-- and exclusion constraint of a distributed table contains the column that it is distributed by, but for what is given
+-- up here, each with its reason on a line that begins with "-- gives up"; and no foreign key leads from one kind of
+-- table to the other.
+
+BEGIN;
+
+CREATE EXTENSION IF NOT EXISTS citus;
+
+-- What stays on the coordinator, and why.
+--
+-- stays ledger.log: one total order of all events; its primary key fences a second sealer
+-- stays ledger.checkpoint: belongs to the log
+-- stays ledger.unsealed: the sealer's queue, a few rows that come and go
+-- stays ledger.idempotency: a key is unique among all customers, whose stream it does not name
+-- stays ledger.schema_migration: says what this database is
+-- stays keys.subject_key: a database of its own in production
+-- stays read.identifier: an identifier is unique among all customers
+-- stays read.tracking: one row for each projection
+
+-- What is given up, and what holds it instead.
+--
+-- gives up read.events events_position_key: Citus keeps a key only if it contains the column of distribution; that no
+-- two events have one position is held by the primary keys of ledger.log and of read.events, and `dossier verify`
+-- compares the rows with both
+ALTER TABLE read.events DROP CONSTRAINT events_position_key;
+CREATE INDEX events_position_idx ON read.events (position);
+
+-- The triggers that refuse changes of evidence read and write nothing, so none of the reasons applies for which Citus
+-- calls triggers on distributed tables unsafe; it makes them on every shard.
+SET LOCAL citus.enable_unsafe_triggers = on;
+
+-- All of one customer lies on one machine: the tables are distributed alike by its id.
+SELECT create_distributed_table('ledger.event', 'stream');
+SELECT create_distributed_table('ledger.payload', 'stream', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.profile', 'customer_id', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.facts', 'customer_id', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.events', 'customer_id', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.changes', 'customer_id', colocate_with => 'ledger.event');
+
+COMMIT;
