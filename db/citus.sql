@@ -4,8 +4,8 @@
 --
 -- tests/db/test_citus.py holds this file against the catalogue of a migrated database: each table of ledger, keys and
 -- read is distributed below or named on a line that begins with "-- stays"; every primary key, unique key, unique index
--- and exclusion constraint of a distributed table contains the column that it is distributed by, but for what is given
--- up here, each with its reason on a line that begins with "-- gives up"; and no foreign key leads from one kind of
+-- and exclusion constraint of a distributed table contains the column that it is distributed by, or is made anew here so
+-- that it does, each with its reason on a line that begins with "-- widened"; and no foreign key leads from one kind of
 -- table to the other.
 
 BEGIN;
@@ -23,13 +23,18 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays read.identifier: an identifier is unique among all customers
 -- stays read.tracking: one row for each projection
 
--- What is given up, and what holds it instead.
+-- What is made anew with the column, and why it did without.
 --
--- gives up read.events events_position_key: Citus keeps a key only if it contains the column of distribution; that no
--- two events have one position is held by the primary keys of ledger.log and of read.events, and `dossier verify`
--- compares the rows with both
-ALTER TABLE read.events DROP CONSTRAINT events_position_key;
-CREATE INDEX events_position_idx ON read.events (position);
+-- widened read.facts facts_one_winner: holds two hashes of the customer's id instead of the id, which is narrower
+ALTER TABLE read.facts DROP CONSTRAINT facts_one_winner;
+ALTER TABLE read.facts ADD CONSTRAINT facts_one_winner EXCLUDE USING gist (
+    uuid_hash_extended(customer_id, 0) WITH =,
+    hashtextextended(slot, uuid_hash_extended(customer_id, 1)) WITH =,
+    valid WITH &&,
+    positions WITH &&,
+    slot WITH =,
+    customer_id WITH =
+);
 
 -- The triggers that refuse changes of evidence read and write nothing, so none of the reasons applies for which Citus
 -- calls triggers on distributed tables unsafe; it makes them on every shard.
