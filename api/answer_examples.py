@@ -27,6 +27,12 @@ _TIER_DATA: Final = {
     "direction": "RAISED",
     "basis": "MANUAL",
 }
+_IN_BRIEF: Final = {**_EVENT_PLACE, "position": 259, "recorded_at": _RECORDED, "actor": "u-118"}
+_TOLD: Final = {
+    "position": 259,
+    "known_at": _RECORDED,
+    "event": {**_IN_BRIEF, "observed_at": None, "on_behalf_of": None, **_CIRCUMSTANCES},
+}
 _BASIS: Final = {"known_at": _NOW, "position": 260, "valid_at": _NOW, "stable": True}
 
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
@@ -154,6 +160,39 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         ],
         "next_page_token": None,
         "basis": _BASIS,
+    },
+    "TimelinePage": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                "path": "/tier/VALUE",
+                "value": {"code": "POTENTIAL"},
+                "valid_from": _FROM,
+                "valid_to": None,
+                "position_from": 259,
+                "position_to": None,
+                "known_from": _RECORDED,
+                "known_to": None,
+                "set_by": _IN_BRIEF,
+            }
+        ],
+        "next_page_token": None,
+        "basis": {"position": 260},
+    },
+    "KnowledgePage": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                "path": "/tier/VALUE",
+                "value": {"code": "POTENTIAL"},
+                "first": {**_TOLD, "valid": [{"valid_from": _FROM, "valid_to": None}]},
+                "last": {**_TOLD, "valid": [{"valid_from": _FROM, "valid_to": None}]},
+                "still_believed": True,
+                "ended": None,
+            }
+        ],
+        "next_page_token": None,
+        "basis": {"position": 260},
     },
     "Differences": {
         "customer_id": _CUSTOMER,

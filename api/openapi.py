@@ -44,6 +44,7 @@ _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "from": ("The one point: an instant, a date, or a position.", _TEXT),
     "to": ("The other point.", _TEXT),
     "axis": ("Along which time the points lie.", {"type": "string", "enum": ["known", "valid"], "default": "known"}),
+    "value": ('A JSON value, compared by type: 1, true, null, "text" in its quotes.', _TEXT),
     "identifier": ("SCHEME:VALUE, exactly.", _TEXT),
     "name": ("Part of any of the names, in any case.", _TEXT),
     "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", _TEXT),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 import orjson
 from fastapi import Request
@@ -36,8 +36,11 @@ def limit_of(request: Request) -> int:
     return DEFAULT_LIMIT if text is None else whole_number("limit", text, MOST_ITEMS)
 
 
-def place_of(request: Request, kind: type[int | UUID]) -> Place | None:
-    """Where the request's page_token leads, by a key of that kind; None on the first page. Raises Problem 422."""
+def place_of(request: Request, kind: Callable[[str], Any]) -> Place | None:
+    """Where the request's page_token leads; None on the first page. Raises Problem 422.
+
+    `kind` makes a key of its text, such as `int` or `UUID`, and raises ValueError for one that cannot be.
+    """
     token = request.query_params.get("page_token")
     if token is None:
         return None
@@ -56,9 +59,15 @@ def page_response(
     request: Request, items: list[dict[str, Any]], limit: int, position: int, key: str, **more: Any
 ) -> Response:
     """A page of `items`; a full one has a next one, behind the last item's `key`."""
+    last = items[-1][key] if items and len(items) == limit else None
+    return page_up_to(request, items, position, last, **more)
+
+
+def page_up_to(request: Request, items: Any, position: int, last: Any, **more: Any) -> Response:
+    """A page whose last item has the key `last`, behind which the next one begins; None where there is no next."""
     token, headers = None, {}
-    if items and len(items) == limit:
-        place = [position, items[-1][key], _fingerprint(request)]
+    if last is not None:
+        place = [position, last, _fingerprint(request)]
         token = urlsafe_b64encode(orjson.dumps(place)).decode()
         query = urlencode({**request.query_params, "page_token": token})
         headers = {"Link": f'<{request.url.path}?{query}>; rel="next"'}

@@ -11,13 +11,14 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final
 
+import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
 from api.errors import Problem
 from domain.errors import FieldError
 from domain.slots import kind_of
-from domain.values import EARLIEST, LATEST, Instant
+from domain.values import EARLIEST, LATEST, Instant, storable_json
 
 LAST_POSITION: Final = 2**63 - 1
 _INSTANT: Final = TypeAdapter(Instant)
@@ -87,6 +88,16 @@ def flag(request: Request, name: str) -> bool:
     if text.lower() not in _FLAGS:
         raise invalid_parameter(name, "true or false")
     return _FLAGS[text.lower()]
+
+
+def json_text(name: str, text: str) -> str:
+    """A JSON value, as compact JSON. Raises Problem 422."""
+    try:
+        return orjson.dumps(storable_json(orjson.loads(text))).decode()
+    except ValueError as error:
+        raise invalid_parameter(
+            name, 'a JSON value is needed, such as 1, true, null or "text" in its quotes'
+        ) from error
 
 
 def slot_path(name: str, text: str) -> str:

@@ -252,6 +252,74 @@ class BlameItem(Answer):
     previous: PreviousValue | None
 
 
+class EventInBrief(Answer):
+    event_id: UUID
+    type: str
+    version: int
+    position: int
+    recorded_at: AwareDatetime
+    actor: str
+
+
+class TimelineItem(Answer):
+    """What a slot says (`value`, or `absent`) in [valid_from, valid_to), as known at [position_from, position_to)."""
+
+    customer_id: UUID
+    path: str
+    value: Any = None
+    absent: Literal[True] | None = None
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None
+    position_from: int
+    position_to: int | None
+    known_from: AwareDatetime
+    known_to: AwareDatetime | None
+    set_by: EventInBrief
+
+
+class ValidPeriod(Answer):
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None
+
+
+class TellingEvent(EventInBrief):
+    observed_at: AwareDatetime | None
+    on_behalf_of: str | None
+    source: Source | None
+    reason: Reason | None
+    evidence: list[Evidence]
+    certainty: Certainty
+
+
+class Telling(Answer):
+    """From `position` (sealed at `known_at`) on the slot held the value for the `valid` periods, told by `event`."""
+
+    position: int
+    known_at: AwareDatetime
+    valid: list[ValidPeriod]
+    event: TellingEvent
+
+
+class Ending(Answer):
+    """From `position` on the slot holds the value for no instant any more, because of `event`."""
+
+    position: int
+    known_at: AwareDatetime
+    event: TellingEvent
+
+
+class KnowledgeItem(Answer):
+    """`first` and `last`: the first and the newest event that told the value. `ended` is null while it is believed."""
+
+    customer_id: UUID
+    path: str
+    value: Any
+    first: Telling
+    last: Telling
+    still_believed: bool
+    ended: Ending | None
+
+
 class Cause(Answer):
     event_id: UUID
     type: str
@@ -304,6 +372,18 @@ class CustomerPage(_Page[ListedCustomer]):
 
 
 class HistoryPage(_Page[HistoryItem]):
+    basis: LogPosition
+
+
+class TimelinePage(_Page[TimelineItem]):
+    """By path, position_from and valid_from."""
+
+    basis: LogPosition
+
+
+class KnowledgePage(_Page[KnowledgeItem]):
+    """By the position at which each value was first known."""
+
     basis: LogPosition
 
 

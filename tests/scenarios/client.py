@@ -36,6 +36,8 @@ _DOCUMENTED: dict[str, type[schemas.Answer]] = {
     f"GET /v1/customers/{_ID}/history": schemas.HistoryPage,
     f"GET /v1/customers/{_ID}/blame": schemas.BlamePage,
     f"GET /v1/customers/{_ID}/diff": schemas.Differences,
+    f"GET /v1/customers/{_ID}/timeline": schemas.TimelinePage,
+    f"GET /v1/customers/{_ID}/knowledge": schemas.KnowledgePage,
     "POST /v1/customers.*": schemas.Recorded,
     "GET /healthz": schemas.Alive,
     "GET /readyz": schemas.Ready,
@@ -148,7 +150,7 @@ class File:
         return f"{self.customer_id}:{self.version}"
 
     def read(self, kind: str, /, **query: Any) -> dict[str, Any]:
-        """History, blame or diff, including all that was recorded so far."""
+        """History, blame, diff, timeline or knowledge, including all that was recorded so far."""
         content: dict[str, Any] = self.api.get(f"{self.path}/{kind}", after=self.token, **query).json()
         return content
 
