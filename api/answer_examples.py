@@ -156,6 +156,13 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
                     "kind": "LATE",
                 },
                 "previous": {"value": {"code": "ORDINARY"}, "event_id": _EARLIER_EVENT, "version": 7},
+                "last_verified": {
+                    "event_id": "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d73",
+                    "at": "2026-07-10T02:00:00.000000Z",
+                    "by": "u-204",
+                    "method": "DOCUMENT",
+                    "result": "MATCH",
+                },
             }
         ],
         "next_page_token": None,

@@ -53,6 +53,7 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     domain.EffectivePeriodInvalid: ("effective-period-invalid", 422, "The effective period is not valid"),
     domain.NoChange: ("no-change", 422, "Nothing would change"),
     domain.NotCorrectable: ("not-correctable", 409, "This event cannot be corrected"),
+    domain.ValueNotHeld: ("value-not-held", 409, "Another event holds the slot"),
     domain.CauseAnalysisRequired: ("cause-analysis-required", 422, "A cause analysis is required"),
     domain.IdempotencyKeyReuse: ("idempotency-key-reuse", 422, "The idempotency key belongs to another request"),
     domain.UnknownCode: ("unknown-code", 422, "Unknown code"),

@@ -118,5 +118,12 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "replacement": {"value": 70021},
         "reason": {"text": "two digits were swapped when it was typed in"},
     },
+    "VerifyFieldBody": {
+        "path": "/attributes/erp.debtor_number",
+        "value_event_id": _EVENT,
+        "method": "THIRD_PARTY",
+        "result": "MATCH",
+        "evidence": [{"note": "list of debtors of 2026-06-30, line 12"}],
+    },
     "RetractFactBody": {"retracts": _EVENT, "reason": {"text": "belongs to another customer"}},
 }

@@ -14,6 +14,7 @@ from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
 from domain.events.envelope import Actor, Certainty, Evidence, Reason, Source
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
+from domain.events.quality import VerificationMethod, VerificationResult
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
 FileState = Literal["LIVE", "ARCHIVED"]
@@ -242,14 +243,28 @@ class PreviousValue(Answer):
     version: int
 
 
+class Verification(Answer):
+    """The event that says that the value was checked: when, by whom, how, and what came of it."""
+
+    event_id: UUID
+    at: AwareDatetime
+    by: str
+    method: VerificationMethod
+    result: VerificationResult
+
+
 class BlameItem(Answer):
-    """`previous` is what had shown before, at the time from which `set_by` is effective."""
+    """`previous` is what had shown before, at the time from which `set_by` is effective.
+
+    `last_verified` is the last check of the value that `set_by` put there; earlier values' checks do not count.
+    """
 
     customer_id: UUID
     path: str
     value: Any
     set_by: SetBy
     previous: PreviousValue | None
+    last_verified: Verification | None
 
 
 class EventInBrief(Answer):

@@ -140,6 +140,10 @@ class NotCorrectable(Refusal):
     rule = "I16"
 
 
+class ValueNotHeld(Refusal):
+    """The event that a verification names does not hold the slot: the file shows another value, or none of it."""
+
+
 class CauseAnalysisRequired(Refusal):
     rule = "I19"
 

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, Connection
 from db.queries import load
 from domain.facts import ABSENT, Fact
 from domain.slots import parent_of
+from projections.events import Verification, last_verifications
 from projections.moves import Move
 from projections.projection import Batch
 
@@ -75,13 +76,15 @@ async def blame(
     """Who set what shows at `valid_at` as known at `position`, by slot: at `path` and below, or everywhere.
 
     `previous` is what had shown when the setting event became effective, as known before it; null if nothing.
+    `last_verified` is the last verification of the very value that shows, null if there is none.
     """
     params = {"customer_id": customer_id, "position": position, "valid_at": valid_at}
     rows = await (await connection.execute(_QUERIES["blame"], params)).fetchall()
+    verified = await last_verifications(connection, customer_id, position)
     shown = {row[0] for row in rows if not row[2]}
     wanted = path.rstrip("/") if path else ""
     return [
-        _blame_item(customer_id, row)
+        _blame_item(customer_id, row) | {"last_verified": _verification(verified.get((row[0], row[8])))}
         for row in rows
         if row[0] in shown
         and ((parent := parent_of(row[0])) is None or parent in shown)
@@ -90,7 +93,7 @@ async def blame(
 
 
 def _blame_item(customer_id: UUID, row: tuple[Any, ...]) -> dict[str, Any]:
-    slot, value, _, body, kind, old, old_version, old_event_id = row
+    slot, value, _, body, kind, old, old_version, old_event_id, _ = row
     previous = None
     if old is not None:
         previous = {"value": orjson.loads(old), "event_id": str(old_event_id), "version": old_version}
@@ -101,6 +104,10 @@ def _blame_item(customer_id: UUID, row: tuple[Any, ...]) -> dict[str, Any]:
         "set_by": set_by(orjson.loads(body), kind),
         "previous": previous,
     }
+
+
+def _verification(verified: Verification | None) -> dict[str, Any] | None:
+    return None if verified is None else verified._asdict()
 
 
 def set_by(body: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ CROSS JOIN LATERAL (
                events.customer_id, events.version, events.position, events.recorded_at, events.effective_from,
                events.effective_to, events.event_id, events.is_decision, events.type, events.envelope, events.data
            ),
-           changes.kind, changes.old::text, changes.old_version, previous.event_id
+           changes.kind, changes.old::text, changes.old_version, previous.event_id, events.event_id
     FROM read.events
     JOIN read.changes USING (customer_id, version)
     LEFT JOIN read.events AS previous

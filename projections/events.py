@@ -128,6 +128,25 @@ async def bodies_of(
     return {version: orjson.loads(body) async for version, body in cursor}
 
 
+class Verification(NamedTuple):
+    """The last verification of a value; `by` is a staff id."""
+
+    event_id: UUID
+    at: datetime
+    by: str
+    method: str
+    result: str
+
+
+async def last_verifications(
+    connection: AsyncConnection[Any], customer_id: UUID, position: int
+) -> dict[tuple[str, UUID], Verification]:
+    """By slot and the event that had put the verified value there."""
+    params = {"customer_id": customer_id, "position": position}
+    cursor = await connection.execute(_QUERIES["last_verifications"], params)
+    return {(slot, value_event_id): Verification(*told) async for slot, value_event_id, *told in cursor}
+
+
 class FirstKnown(NamedTuple):
     """Where a customer's stream begins."""
 

@@ -23,6 +23,15 @@ SELECT version, read.event_json(customer_id, version, position, recorded_at, eff
 FROM read.events
 WHERE customer_id = %(customer_id)s AND version = ANY (%(versions)b::bigint[]);
 
+-- name: last_verifications
+-- Per slot and event that was verified, the last verification up to a position.
+SELECT DISTINCT ON (1, 2)
+       body #>> '{data,path}', (body #>> '{data,value_event_id}')::uuid, event_id, recorded_at, actor,
+       body #>> '{data,method}', body #>> '{data,result}'
+FROM read.events
+WHERE customer_id = %(customer_id)s AND is_decision AND type = 'customer.field-verified' AND position <= %(position)s
+ORDER BY 1, 2, position DESC;
+
 -- name: history_ascending
 -- A page of a customer's events, oldest first, each with the slots it moved.
 SELECT page.position,

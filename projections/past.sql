@@ -9,7 +9,8 @@ ORDER BY position DESC LIMIT 1;
 -- name: files_at
 -- Whole files, one a row. First its place among those asked for, then what its moment means: the position (where none is
 -- given, the last known by known_at), whether anything later is sealed, how far the read models are, the clock. Then the
--- last version (null: not known then), decisions, what holds the slots, whether any fact had begun, and the first of what
+-- last version (null: not known then), decisions (but for verifications, which may be many and leave a file as it was),
+-- what holds the slots, whether any fact had begun, and the first of what
 -- comes to hold them later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
 -- along it in its order, and positions are compared in a way that no other index serves. Later than both comes only what
 -- an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how long
@@ -66,6 +67,7 @@ SELECT moment.place,
                   )::text
            FROM read.events
            WHERE customer_id = moment.customer_id AND is_decision AND position <= moment.position
+               AND type <> 'customer.field-verified'
        ),
        document::text,
        number > 0 OR EXISTS (

@@ -52,6 +52,7 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
     ("/reinstate", lifecycle.ReinstateCustomer, ()),
     ("/corrections", quality.CorrectFact, ()),
     ("/retractions", quality.RetractFact, ()),
+    ("/verifications", quality.VerifyField, ()),
 )
 
 

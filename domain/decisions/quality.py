@@ -1,4 +1,4 @@
-"""Corrections and retractions: what was recorded was wrong (rule I16; time.md, section 4)."""
+"""Corrections and retractions: what was recorded was wrong (rule I16; time.md, section 4). And verifications."""
 
 from __future__ import annotations
 
@@ -10,14 +10,31 @@ from pydantic import ValidationError
 
 from domain.decisions.base import CHECKS, COMMANDS, Case, Command, Draft
 from domain.decisions.tier import APPROVER, is_protected
-from domain.errors import FieldError, FourEyesViolation, HistoryNeeded, InvalidField, NoChange, NotCorrectable, Refusal
+from domain.errors import (
+    FieldError,
+    FourEyesViolation,
+    HistoryNeeded,
+    InvalidField,
+    NoChange,
+    NotCorrectable,
+    Refusal,
+    UnknownItem,
+    ValueNotHeld,
+)
 from domain.events.base import Payload
 from domain.events.classification import TierReassigned
 from domain.events.envelope import ActorKind
-from domain.events.quality import FactCorrected, FactRetracted
-from domain.facts import same_json
+from domain.events.quality import (
+    FactCorrected,
+    FactRetracted,
+    FieldVerified,
+    SlotName,
+    VerificationMethod,
+    VerificationResult,
+)
+from domain.facts import ABSENT, same_json
 from domain.fold import FactEvent
-from domain.slots import pointer
+from domain.slots import kind_of, pointer
 
 
 class CorrectFact(Command):
@@ -83,6 +100,39 @@ class RetractFact(Command):
             _require_second_person(case, target, original, original.from_code)
         slots = tuple(fact.slot for fact in target.facts)
         yield Draft(FactRetracted(retracted_type=original.type, slots=slots), retracts=self.retracts)
+
+
+class VerifyField(Command):
+    """The value that the event `value_event_id` put into the slot `path` was checked; it must show there now.
+
+    Changes no value. A later event that holds the slot is not verified by it.
+    """
+
+    records: ClassVar[type[FieldVerified]] = FieldVerified
+
+    path: SlotName
+    value_event_id: UUID
+    method: VerificationMethod
+    result: VerificationResult
+
+    def decide(self, case: Case) -> Iterator[Draft]:
+        if kind_of(self.path) is None:
+            raise InvalidField("there is no such slot", FieldError("/path", "a slot is needed, such as /tier/VALUE"))
+        if case.file.value(self.path, case.now) is ABSENT:
+            raise UnknownItem("nothing shows there now", FieldError("/path", f"{self.path} has no value"))
+        self._require_holder(case)
+        yield Draft(FieldVerified(**self.model_dump()))
+
+    def _require_holder(self, case: Case) -> None:
+        history = case.file.history
+        if history is None:
+            raise HistoryNeeded(self.path)  # a file's row knows its facts' versions, not their events' ids
+        held, told = case.file.holder(self.path, case.now), history.events.get(self.value_event_id)
+        if held is None or told is None or told.event.envelope.version != held.version:
+            raise ValueNotHeld(
+                "the value that was checked is not the one that the file shows",
+                FieldError("/value_event_id", f"{self.value_event_id} does not hold {self.path}"),
+            )
 
 
 def _correctable(case: Case, event_id: UUID, field: str) -> FactEvent:

@@ -1,14 +1,22 @@
-"""Corrections and retractions: we were wrong, as opposed to: the world changed (domain.md 2.3, time.md 4)."""
+"""Corrections and retractions: we were wrong, as opposed to: the world changed (domain.md 2.3, time.md 4).
+
+And verifications: somebody held a value against a source outside.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
 
-from pydantic import SerializeAsAny, field_validator
+from pydantic import AfterValidator, SerializeAsAny, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from domain.events.base import EVENT_TYPES, Assertion, Payload, declare
+from domain.values import storable_text
+
+SlotName = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(storable_text)]
 
 
 @declare
@@ -47,3 +55,30 @@ class FactRetracted(Payload):
 
     retracted_type: str
     slots: tuple[str, ...]
+
+
+class VerificationMethod(StrEnum):
+    REGISTRY = "REGISTRY"
+    CALLBACK = "CALLBACK"
+    DOCUMENT = "DOCUMENT"
+    THIRD_PARTY = "THIRD_PARTY"
+
+
+class VerificationResult(StrEnum):
+    MATCH = "MATCH"
+    MISMATCH = "MISMATCH"
+    UNKNOWN = "UNKNOWN"
+
+
+@declare
+class FieldVerified(Payload):
+    """The value that `value_event_id` had put into the slot `path` was checked. It speaks of no other value there."""
+
+    type: ClassVar[str] = "customer.field-verified"
+    decision: ClassVar[bool] = True
+    needs_evidence: ClassVar[bool] = True
+
+    path: SlotName
+    value_event_id: UUID
+    method: VerificationMethod
+    result: VerificationResult

@@ -51,6 +51,7 @@ _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "attribute-recorded": [{"key": "a/b", "value": None}],
     "attribute-removed": [{"key": "~"}],
     "fact-corrected": [{"replaced_type": "customer.tier-reassigned", "replacement": _REASSIGNED}],
+    "field-verified": [{"path": "/tier/VALUE", "value_event_id": uid(70), "method": "CALLBACK", "result": "MATCH"}],
     "fact-retracted": [{"retracted_type": "customer.tier-reassigned", "slots": ["/tier/VALUE"]}],
 }
 _CONTENTS["tier-reassignment-requested"][0].pop("comment")

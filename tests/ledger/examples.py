@@ -47,7 +47,13 @@ from domain.events.lifecycle import (
     CustomerReinstated,
 )
 from domain.events.needs import NeedClosed, NeedDetails, NeedIdentified, NeedOutcome, NeedRevised
-from domain.events.quality import FactCorrected, FactRetracted
+from domain.events.quality import (
+    FactCorrected,
+    FactRetracted,
+    FieldVerified,
+    VerificationMethod,
+    VerificationResult,
+)
 from domain.values import Budget
 from tests.make import at
 
@@ -152,6 +158,12 @@ PAYLOADS: tuple[Payload, ...] = (
         ),
     ),
     FactRetracted(retracted_type="customer.tag-applied", slots=("/tags/INDUSTRY/COLD_CHAIN",)),
+    FieldVerified(
+        path="/identity/legal_name",
+        value_event_id=EARLIER_EVENT,
+        method=VerificationMethod.REGISTRY,
+        result=VerificationResult.MISMATCH,
+    ),
 )
 
 

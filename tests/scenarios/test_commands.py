@@ -21,8 +21,8 @@ _STORY = """
     ChangeLegalName RecordIdentifier RevokeIdentifier ChangeAddress AddContact ChangeContactDetails ChangeContactPoint
     ReplacePrimaryContact RemoveContact IdentifyNeed ReviseNeed CloseNeed AssignTier RequestTierReassignment
     WithdrawTierReassignment RequestTierReassignment RejectTierReassignment RequestTierReassignment
-    ApproveTierReassignment AssignOwner ApplyTag RemoveTag RecordAttribute RemoveAttribute ArchiveCustomer
-    ReinstateCustomer CorrectFact RetractFact
+    ApproveTierReassignment AssignOwner ApplyTag RemoveTag RecordAttribute RemoveAttribute VerifyField
+    ArchiveCustomer ReinstateCustomer CorrectFact RetractFact
 """.split()
 """In this order every example fits: what one needs, one before it has brought."""
 
@@ -42,6 +42,8 @@ def test_every_example_is_accepted(li_na: Api, wang: Api) -> None:
         if name in ("CorrectFact", "RetractFact"):
             (aim,) = {"corrects", "retracts"} & body.keys()
             body[aim] = events.get("CorrectFact", _debtor_number(file))["event_id"]
+        if name == "VerifyField":
+            body["value_event_id"] = _debtor_number(file)["event_id"]
         decides = name in ("ApproveTierReassignment", "RejectTierReassignment")
         events[name] = _last(file.seen_by(wang if decides else li_na).send(path, body).json(), event_type)
     profile = file.profile()
