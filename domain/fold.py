@@ -18,48 +18,41 @@ from domain.slots import parent_of
 
 @dataclass(frozen=True, slots=True)
 class FactEvent:
-    """A fact-bearing event as later corrections need it: the facts it asserted and the rank they carry."""
+    """A fact-bearing event as later corrections need it, with the facts that it asserted."""
 
     event: RecordedEvent
     facts: tuple[Fact, ...]
-    rank: int
 
 
 @dataclass(slots=True)
-class History:
-    """The facts of one customer as known after the events applied so far, in recording order."""
+class LiveFacts:
+    """The facts of one customer that count after the events applied so far, in recording order.
 
-    events: dict[UUID, FactEvent] = field(default_factory=dict)
-    superseded: dict[UUID, RecordedEvent] = field(default_factory=dict)
+    Of the events themselves nothing is kept but what they asserted.
+    """
+
+    _asserted: dict[UUID, tuple[Fact, ...]] = field(default_factory=dict)
     _live: dict[str, dict[UUID, Fact]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, events: Iterable[RecordedEvent]) -> History:
-        history = cls()
-        for event in events:
-            history.apply(event)
-        return history
 
     def apply(self, event: RecordedEvent) -> set[str]:
         """Fold one event in; the slots whose facts it changed."""
         envelope = event.envelope
         aimed_at = envelope.corrects or envelope.retracts
-        target = self.events.get(aimed_at) if aimed_at else None
-        touched = self._take_away(target, event) if target else set()
-        rank = target.rank if target and envelope.corrects else envelope.version
+        taken_away = self._take_away(aimed_at) if aimed_at else ()
+        touched = {fact.slot for fact in taken_away}
+        rank = taken_away[0].rank if taken_away and envelope.corrects else envelope.version
         if facts := event.facts if rank == envelope.version else event.facts_ranked(rank):
-            self.events[envelope.event_id] = FactEvent(event, facts, rank)
+            self._asserted[envelope.event_id] = facts
             for fact in facts:
                 self._live.setdefault(fact.slot, {})[envelope.event_id] = fact
                 touched.add(fact.slot)
         return touched
 
-    def _take_away(self, target: FactEvent, by: RecordedEvent) -> set[str]:
-        event_id = target.event.envelope.event_id
-        self.superseded.setdefault(event_id, by)
-        for fact in target.facts:
+    def _take_away(self, event_id: UUID) -> tuple[Fact, ...]:
+        facts = self._asserted.get(event_id, ())
+        for fact in facts:
             self._live[fact.slot].pop(event_id, None)
-        return {fact.slot for fact in target.facts}
+        return facts
 
     @property
     def slots(self) -> list[str]:
@@ -80,6 +73,32 @@ class History:
     def first_effective(self) -> datetime | None:
         """The earliest instant from which any counting fact is effective."""
         return min((fact.effective_from for facts in self._live.values() for fact in facts.values()), default=None)
+
+
+@dataclass(slots=True)
+class History(LiveFacts):
+    """The same with the events that asserted them, for who decides corrections."""
+
+    events: dict[UUID, FactEvent] = field(default_factory=dict)
+    superseded: dict[UUID, RecordedEvent] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, events: Iterable[RecordedEvent]) -> History:
+        history = cls()
+        for event in events:
+            history.apply(event)
+        return history
+
+    def apply(self, event: RecordedEvent) -> set[str]:
+        """Fold one event in; the slots whose facts it changed."""
+        envelope = event.envelope
+        aimed_at = envelope.corrects or envelope.retracts
+        if aimed_at in self.events:
+            self.superseded.setdefault(aimed_at, event)
+        touched = LiveFacts.apply(self, event)  # a class with slots is made twice, which super() does not see through
+        if facts := self._asserted.get(envelope.event_id):
+            self.events[envelope.event_id] = FactEvent(event, facts)
+        return touched
 
 
 def visible(holders: dict[str, Fact]) -> dict[str, Fact]:
