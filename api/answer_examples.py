@@ -35,6 +35,35 @@ _TOLD: Final = {
 }
 _BASIS: Final = {"known_at": _NOW, "position": 260, "valid_at": _NOW, "stable": True}
 
+_IN_LOG: Final = {
+    "customer_id": _CUSTOMER,
+    **_EVENT_PLACE,
+    "position": 259,
+    "decision": False,
+    "recorded_at": _RECORDED,
+    "observed_at": None,
+    "effective_from": _FROM,
+    "effective_to": None,
+    "actor": {
+        "id": "u-118",
+        "kind": "HUMAN",
+        "name_at_time": "Li Na",
+        "roles": ["editor"],
+        "on_behalf_of": None,
+    },
+    **_CIRCUMSTANCES,
+    "probability": None,
+    "correlation_id": None,
+    "causation_id": None,
+    "request_id": None,
+    "idempotency_key": "2f1c5c1e-1f0a-4d0e-9a53-5f0f5c1d7b11",
+    "policy_version": 1,
+    "initial_load": False,
+    "corrects": None,
+    "retracts": None,
+    "data": _TIER_DATA,
+}
+
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Recorded": {
         "customer_id": _CUSTOMER,
@@ -97,32 +126,7 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "HistoryPage": {
         "items": [
             {
-                "customer_id": _CUSTOMER,
-                **_EVENT_PLACE,
-                "position": 259,
-                "decision": False,
-                "recorded_at": _RECORDED,
-                "observed_at": None,
-                "effective_from": _FROM,
-                "effective_to": None,
-                "actor": {
-                    "id": "u-118",
-                    "kind": "HUMAN",
-                    "name_at_time": "Li Na",
-                    "roles": ["editor"],
-                    "on_behalf_of": None,
-                },
-                **_CIRCUMSTANCES,
-                "probability": None,
-                "correlation_id": None,
-                "causation_id": None,
-                "request_id": None,
-                "idempotency_key": "2f1c5c1e-1f0a-4d0e-9a53-5f0f5c1d7b11",
-                "policy_version": 1,
-                "initial_load": False,
-                "corrects": None,
-                "retracts": None,
-                "data": _TIER_DATA,
+                **_IN_LOG,
                 "changes": [
                     {
                         "path": "/tier/VALUE",
@@ -200,6 +204,15 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         ],
         "next_page_token": None,
         "basis": {"position": 260},
+    },
+    "ReplayLine": {
+        "n": 24,
+        "position": 259,
+        "type": "customer.tier-reassigned",
+        "event": _IN_LOG,
+        "state_hash_before": "5f2cb0a1f0b7f0d1d6b7f4b0a9c1b1d2e3f405162738495a6b7c8d9eafb0c1d2",
+        "state_hash_after": "9d1c0ffee0b7f0d1d6b7f4b0a9c1b1d2e3f405162738495a6b7c8d9eafb0c1d3",
+        "changed": ["/tier/VALUE"],
     },
     "Differences": {
         "customer_id": _CUSTOMER,

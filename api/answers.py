@@ -16,6 +16,7 @@ from ledger import plain
 from ledger.records import Receipt
 
 JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
 PRIVATE: Final = {"Cache-Control": "private, no-cache"}
 """Answers with customer content are kept by no shared cache and revalidated by every other: erasure reaches them."""
 

@@ -20,8 +20,9 @@ from api.dependencies import Service
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
+from api.replaying import Replays
 from api.room import BodyRooms
-from api.routes import commands, health, history, lists, profiles, timelines
+from api.routes import commands, health, history, lists, profiles, replay, timelines
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
 from ledger.application import Ledger
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
             ),
             CurrentProfiles(),
             CatchUp(readers),
+            Replays(keys),
             wait_seconds=settings.read_wait_seconds,
         )
         try:
@@ -104,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    for routes in (commands, lists, profiles, history, timelines, health):
+    for routes in (commands, lists, profiles, history, timelines, replay, health):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(routes.router.routes)
     openapi.install(app)

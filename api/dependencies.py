@@ -24,6 +24,7 @@ from api.current_profiles import CurrentProfiles
 from api.errors import Problem
 from api.gathering import Gathering
 from api.parameters import flag, require_known_parameters
+from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.tokens import TokenVerifier, unauthorized
 from domain.decisions import Change, NewId, Order
@@ -57,6 +58,7 @@ class Service:
     past_files: Gathering[Asked, tuple[KnownBy, PastFile | None]]
     current_profiles: CurrentProfiles
     catch_up: CatchUp
+    replays: Replays
     wait_seconds: float
     """How long a read waits for a connection, and for its read model, before it answers 503."""
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.answer_examples import ANSWERS
+from api.answers import JSON, NDJSON
 from api.examples import EXAMPLES
 from api.schemas import Problem, Recorded
 
@@ -45,6 +46,8 @@ _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "to": ("The other point.", _TEXT),
     "axis": ("Along which time the points lie.", {"type": "string", "enum": ["known", "valid"], "default": "known"}),
     "value": ('A JSON value, compared by type: 1, true, null, "text" in its quotes.', _TEXT),
+    "from_version": ("The first version to tell of.", {"type": "integer", "minimum": 1}),
+    "to_version": ("The last version to tell of; default: the file's last.", {"type": "integer", "minimum": 1}),
     "identifier": ("SCHEME:VALUE, exactly.", _TEXT),
     "name": ("Part of any of the names, in any case.", _TEXT),
     "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", _TEXT),
@@ -106,6 +109,14 @@ def read(
     return {"parameters": named, "responses": responses}
 
 
+def read_lines(line: type[BaseModel], *parameters: str) -> Described:
+    """The same for a route that answers with lines of JSON."""
+    described = read(line, *parameters)
+    content = described["responses"]["200"]["content"]
+    content[NDJSON] = content.pop(JSON)
+    return described
+
+
 def health(answer: type[BaseModel]) -> Described:
     """The `openapi_extra` of a health check, which anyone may ask."""
     return {"security": [], "responses": {"200": _answer(answer, "Yes", {}), "default": _PROBLEM}}
@@ -118,7 +129,7 @@ def _answer(model: type[BaseModel], description: str, headers: Described) -> Des
 
 def _content(model: type[BaseModel], example: Any) -> Described:
     _MODELS[model.__name__] = model
-    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}}
+    return {JSON: {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}}
 
 
 def _header(name: str, description: str, *, required: bool = True) -> Described:
@@ -147,6 +158,9 @@ def _complete(app: FastAPI) -> Described:
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)  # FastAPI's own shape, which we never send
+            answered = operation["responses"].get("200", {}).get("content", {})
+            if NDJSON in answered:
+                answered.pop(JSON, None)  # which FastAPI takes every answer for
     _, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()], ref_template=_REFERENCE)
     schema["components"] = {
         "schemas": dict(sorted(definitions["$defs"].items())),

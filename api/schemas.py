@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
 from domain.events.envelope import Actor, Certainty, Evidence, Reason, Source
@@ -185,8 +185,8 @@ class SlotChange(Answer):
     kind: ChangeKind
 
 
-class HistoryItem(Answer):
-    """An event with its whole envelope, and what it did to which slots."""
+class RecordedInLog(Answer):
+    """An event with its whole envelope and its place in the log."""
 
     customer_id: UUID
     version: int
@@ -213,6 +213,11 @@ class HistoryItem(Answer):
     corrects: UUID | None
     retracts: UUID | None
     data: dict[str, Any]
+
+
+class HistoryItem(RecordedInLog):
+    """An event with what it did to which slots."""
+
     changes: list[SlotChange]
 
 
@@ -441,3 +446,49 @@ class Problem(BaseModel):
     instance: str | None = None
     invariant: str | None = None
     errors: list[ProblemField] = []
+
+
+class ReplayStep(Answer):
+    """What an event did to what showed at the instant at which it was recorded.
+
+    A state hash is the SHA-256 of the canonical JSON (RFC 8785) of one object, slot to value. `event` is null where it
+    cannot be read; the summary says why.
+    """
+
+    n: int
+    position: int
+    type: str | None
+    event: RecordedInLog | None
+    state_hash_before: str
+    state_hash_after: str
+    changed: list[str]
+
+
+class ReplayProblem(Answer):
+    version: int
+    detail: str
+
+
+class ReplaySummary(Answer):
+    """`log_ok`: nothing of the stream is missing, altered or unreadable; else `problems` has the first 100."""
+
+    events: int
+    final_hash: str
+    log_ok: bool
+    problems: list[ReplayProblem]
+
+
+class ReplayEnd(Answer):
+    """The last line of a whole replay."""
+
+    summary: ReplaySummary
+
+
+class ReplayBroken(Answer):
+    """The last line of a replay that the service had to break off."""
+
+    problem: Problem
+
+
+class ReplayLine(RootModel[ReplayStep | ReplayEnd | ReplayBroken]):
+    """One line: a step, or the end."""

@@ -16,10 +16,12 @@ from uuid import uuid4
 import httpx
 import jwt
 import orjson
+from pydantic import BaseModel
 
 from api import schemas
 
 PROBLEM = "application/problem+json"
+LINES = "application/x-ndjson"
 PHONE = {"kind": "MOBILE", "value": "13800138000"}
 WELL_FOUNDED: dict[str, Any] = {
     "reason": {"text": "told by the customer in person"},
@@ -29,7 +31,7 @@ WELL_FOUNDED: dict[str, Any] = {
 """Circumstances that satisfy every rule about reasons, evidence and observation."""
 
 _ID = "[^/]+"
-_DOCUMENTED: dict[str, type[schemas.Answer]] = {
+_DOCUMENTED: dict[str, type[BaseModel]] = {
     "GET /v1/customers": schemas.CustomerPage,
     f"GET /v1/customers/{_ID}": schemas.Profile,
     f"GET /v1/customers/{_ID}/versions/{_ID}": schemas.Profile,
@@ -38,6 +40,7 @@ _DOCUMENTED: dict[str, type[schemas.Answer]] = {
     f"GET /v1/customers/{_ID}/diff": schemas.Differences,
     f"GET /v1/customers/{_ID}/timeline": schemas.TimelinePage,
     f"GET /v1/customers/{_ID}/knowledge": schemas.KnowledgePage,
+    f"GET /v1/customers/{_ID}/replay": schemas.ReplayLine,
     "POST /v1/customers.*": schemas.Recorded,
     "GET /healthz": schemas.Alive,
     "GET /readyz": schemas.Ready,
@@ -174,8 +177,11 @@ def assert_documented(answer: httpx.Response) -> None:
     """The answer is what the document says, nothing less and nothing more."""
     asked = f"{answer.request.method} {answer.request.url.path}"
     (model,) = {model for pattern, model in _DOCUMENTED.items() if re.fullmatch(pattern, asked)}
-    model.model_validate_json(answer.content)
-    assert answer.headers["content-type"] == "application/json"
+    is_lines = answer.headers["content-type"] == LINES
+    for content in answer.content.splitlines() if is_lines else [answer.content]:
+        model.model_validate_json(content)
+    assert is_lines == (model is schemas.ReplayLine)
+    assert is_lines or answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "private, no-cache"
 
 
