@@ -22,6 +22,7 @@ VERBS: Final = {
     "history": "cli.read",
     "blame": "cli.read",
     "diff": "cli.read",
+    "audit": "cli.audit",
     "import-changes": "cli.import_changes",
     "token": "cli.operate",
     "migrate": "cli.operate",

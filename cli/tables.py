@@ -43,9 +43,9 @@ def profile_table(file: Mapping[str, Any]) -> Table:
     return table
 
 
-def history_table(events: Sequence[Mapping[str, Any]]) -> Table:
+def history_table(events: Sequence[Mapping[str, Any]], *, with_customers: bool = False) -> Table:
     """One row per event; below it what it moved, from what to what."""
-    table = _table("position", "recorded, true from", "by", "what happened")
+    table = _table("position", *(["customer"] if with_customers else []), "recorded, true from", "by", "what happened")
     for event in events:
         what = Text(_type(event.get("type")), style="bold")
         for change in event.get("changes") or []:
@@ -54,6 +54,7 @@ def history_table(events: Sequence[Mapping[str, Any]]) -> Table:
             what.append(f"\n{reason}", style="italic")
         table.add_row(
             _cell(event.get("position")),
+            *([_cell(event.get("customer_id"))] if with_customers else []),
             Text("\n").join((_time(event.get("recorded_at")), _period(event))),
             _actor(event.get("actor")),
             what,

@@ -275,6 +275,9 @@ CREATE TABLE read.events (
     PRIMARY KEY (customer_id, version)
 );
 CREATE INDEX events_customer_position_idx ON read.events (customer_id, position);
+-- The audit trail of all customers is searched along these.
+CREATE INDEX events_position_idx ON read.events (position);
+CREATE INDEX events_actor_position_idx ON read.events (actor, position);
 CREATE INDEX events_first_idx ON read.events (customer_id) WHERE version = 1;
 CREATE INDEX events_decision_idx ON read.events (customer_id, position) WHERE is_decision;
 CREATE INDEX events_planning_idx ON read.events (customer_id, position)
@@ -323,6 +326,8 @@ CREATE TABLE read.changes (
 );
 -- Changes are looked up by event; by slot only where they correct something.
 CREATE INDEX changes_correction_idx ON read.changes (customer_id, slot, position) WHERE kind = 'CORRECTION';
+-- Who moved this slot, whosever it is; in the order of bytes, where what slots begin with is one stretch.
+CREATE INDEX changes_search_idx ON read.changes (slot COLLATE "C", position);
 CREATE INDEX changes_identifier_idx ON read.changes (slot, customer_id) WHERE slot LIKE '/identifiers/%';
 COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved, from what to what.';
 COMMENT ON COLUMN read.changes.old IS 'SQL NULL when the slot had no value; a JSON null is a value.';

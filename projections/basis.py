@@ -97,6 +97,12 @@ async def position_of(connection: AsyncConnection[Any], customer_id: UUID, versi
     return position
 
 
+async def position_known_by(connection: AsyncConnection[Any], instant: datetime) -> int:
+    """The last position known by an instant (0: none), whether it is over or not."""
+    position: int = (await _one(connection, "known_by", known_at=instant))[0]
+    return position
+
+
 async def reached_position(connection: AsyncConnection[Any]) -> int:
     """The position that all read models have passed."""
     reached: int = (await _one(connection, "reached"))[0]

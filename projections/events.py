@@ -6,7 +6,7 @@ column says what another one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -114,9 +114,21 @@ async def history(
     page = {"customer_id": customer_id, "position": position, "after": after, "limit": limit}
     # unprepared: planned for the filters that are there, not for all that could be
     cursor = await connection.execute(_QUERIES[query], {**page, **wanted.parameters()}, prepare=False)
-    return [
-        {**orjson.loads(body), "changes": orjson.loads(changes) if changes else []} async for _, body, changes in cursor
-    ]
+    return [_item(body, changes) async for _, body, changes in cursor]
+
+
+async def items_of(connection: AsyncConnection[Any], places: Sequence[tuple[UUID, int]]) -> list[dict[str, Any]]:
+    """Some events, by customer and version, as a history shows them, in the order given."""
+    params = {
+        "customer_ids": [customer_id for customer_id, _ in places],
+        "versions": [version for _, version in places],
+    }
+    cursor = await connection.execute(_QUERIES["items"], params)
+    return [_item(body, changes) async for body, changes in cursor]
+
+
+def _item(body: str, changes: str | None) -> dict[str, Any]:
+    return {**orjson.loads(body), "changes": orjson.loads(changes) if changes else []}
 
 
 async def bodies_of(

@@ -23,11 +23,24 @@ SELECT version, read.event_json(customer_id, version, position, recorded_at, eff
 FROM read.events
 WHERE customer_id = %(customer_id)s AND version = ANY (%(versions)b::bigint[]);
 
+-- name: items
+-- Some events of any customers, in the order given, each with the slots it moved.
+SELECT read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to, event_id, is_decision,
+                       type, envelope, data),
+       (SELECT jsonb_agg(jsonb_build_object('path', slot, 'kind', kind)
+               || CASE WHEN old IS NULL THEN '{}' ELSE jsonb_build_object('old', old) END
+               || CASE WHEN new IS NULL THEN '{}' ELSE jsonb_build_object('new', new) END ORDER BY slot)
+        FROM read.changes
+        WHERE changes.customer_id = events.customer_id AND changes.version = events.version)::text
+FROM unnest(%(customer_ids)b::uuid[], %(versions)b::bigint[]) WITH ORDINALITY AS wanted (customer_id, version, place)
+JOIN read.events USING (customer_id, version)
+ORDER BY place;
+
 -- name: last_verifications
 -- Per slot and event that was verified, the last verification up to a position.
 SELECT DISTINCT ON (1, 2)
-       body #>> '{data,path}', (body #>> '{data,value_event_id}')::uuid, event_id, recorded_at, actor,
-       body #>> '{data,method}', body #>> '{data,result}'
+       data ->> 'path', (data ->> 'value_event_id')::uuid, event_id, recorded_at, actor, data ->> 'method',
+       data ->> 'result'
 FROM read.events
 WHERE customer_id = %(customer_id)s AND is_decision AND type = 'customer.field-verified' AND position <= %(position)s
 ORDER BY 1, 2, position DESC;

@@ -1,0 +1,76 @@
+"""Who changed what, over all customers: the audit trail, searched page by page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from api import openapi
+from api.dependencies import reading
+from api.moments import Moment, basis_of, moment_of
+from api.pages import limit_of, page_up_to, place_of
+from api.parameters import instant, invalid_parameter, json_text, slot_path
+from api.read_route import ReadRoute
+from api.schemas import HistoryPage
+from projections.audit import AuditFilter, search
+
+router: Final = APIRouter(
+    prefix="/v1", route_class=ReadRoute, tags=["reading"], generate_unique_id_function=openapi.operation_id
+)
+
+
+@router.get(
+    "/history",
+    openapi_extra=openapi.read(
+        HistoryPage, "actor", "type", "path", "since", "until", "effective_overlaps", "old", "new", "customer_id",
+        "known_at", "at_position", "limit", "page_token", "after",
+    ),
+)  # fmt: skip
+async def search_history(request: Request) -> Response:
+    """Events of all customers that meet all conditions, in the order of the log.
+
+    A page may hold fewer events than were asked for, even none, and still name a next one: so much was looked through.
+    """
+    wanted, limit, place = _filter(request), limit_of(request), place_of(request, int)
+    moment = Moment(at_position=place.position) if place else moment_of(request)
+    async with reading(request) as connection:
+        basis = await basis_of(connection, request, moment)
+        after = place.key if place else 0
+        found = await search(connection, basis.position, wanted, limit=limit, after=after)
+    return page_up_to(request, found.items, basis.position, found.go_on_after, basis={"position": basis.position})
+
+
+def _filter(request: Request) -> AuditFilter:
+    query = request.query_params
+    return AuditFilter(
+        actor=query.get("actor"),
+        type=query.get("type"),
+        path=slot_path("path", query["path"]) if "path" in query else None,
+        since=instant("since", query["since"]) if "since" in query else None,
+        until=instant("until", query["until"]) if "until" in query else None,
+        overlaps=_period(query["effective_overlaps"]) if "effective_overlaps" in query else None,
+        old=json_text("old", query["old"]) if "old" in query else None,
+        new=json_text("new", query["new"]) if "new" in query else None,
+        customer_id=_customer(query["customer_id"]) if "customer_id" in query else None,
+    )
+
+
+def _period(text: str) -> tuple[datetime, datetime]:
+    start, separator, end = text.partition("/")
+    if not separator:
+        raise invalid_parameter("effective_overlaps", "FROM/TO is needed, such as 2026-01-01/2026-02-01")
+    period = instant("effective_overlaps", start), instant("effective_overlaps", end)
+    if period[0] >= period[1]:
+        raise invalid_parameter("effective_overlaps", "the period ends before it begins")
+    return period
+
+
+def _customer(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise invalid_parameter("customer_id", "a UUID is needed") from error
