@@ -49,12 +49,25 @@ class KnownBy(NamedTuple):
         return Basis(known_at, self.position, valid_at or known_at, self.is_final)
 
 
+class Stand(NamedTuple):
+    """The end of the log, how far the read models are, the clock, and from when on that position is known."""
+
+    sealed: int
+    reached: int
+    now: datetime
+    reached_at: datetime | None
+
+    def basis(self, valid_at: datetime | None) -> Basis:
+        """The latest that the read models know."""
+        # behind the log, the instant is that of the last event projected: the clock would claim what is not shown
+        is_behind = self.reached < self.sealed
+        known_at = self.reached_at if is_behind and self.reached_at is not None else self.now
+        return Basis(known_at, self.reached, valid_at or self.now, stable=False)
+
+
 async def latest(connection: AsyncConnection[Any], valid_at: datetime | None = None) -> Basis:
     """The latest that the read models know, valid now (by the database's clock) unless told otherwise."""
-    sealed, reached, now, reached_at = await _one(connection, "latest")
-    # behind the log, the instant is that of the last event projected: the clock would claim what is not shown
-    known_at = now if reached >= sealed or reached == 0 else reached_at
-    return Basis(known_at, reached, valid_at or now, stable=False)
+    return Stand(*await _one(connection, "latest")).basis(valid_at)
 
 
 async def known_by(connection: AsyncConnection[Any], known_at: datetime, valid_at: datetime | None = None) -> Basis:

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, Connection
 from db.queries import load
 from domain.facts import ABSENT, Fact
 from domain.slots import parent_of
+from projections.basis import Basis, Stand
 from projections.events import Verification, last_verifications
 from projections.moves import Move
 from projections.projection import Batch
@@ -78,12 +79,34 @@ async def blame(
     `previous` is what had shown when the setting event became effective, as known before it; null if nothing.
     `last_verified` is the last verification of the very value that shows, null if there is none.
     """
+    _, items = await _blame(connection, customer_id, path, position, valid_at)
+    return items
+
+
+async def blame_now(
+    connection: AsyncConnection[Any], customer_id: UUID, path: str | None = None
+) -> tuple[Basis, list[dict[str, Any]]] | None:
+    """The same at the latest that the read models know and now, and what that is; None where no slot is held at all."""
+    stand, items = await _blame(connection, customer_id, path)
+    return None if stand is None else (stand.basis(None), items)
+
+
+async def _blame(
+    connection: AsyncConnection[Any],
+    customer_id: UUID,
+    path: str | None,
+    position: int | None = None,
+    valid_at: datetime | None = None,
+) -> tuple[Stand | None, list[dict[str, Any]]]:
     params = {"customer_id": customer_id, "position": position, "valid_at": valid_at}
-    rows = await (await connection.execute(_QUERIES["blame"], params)).fetchall()
-    verified = await last_verifications(connection, customer_id, position)
+    found = await (await connection.execute(_QUERIES["blame"], params)).fetchall()
+    if not found:
+        return None, []
+    stand, rows = Stand(*found[0][:4]), [row[4:] for row in found]
+    verified = await last_verifications(connection, customer_id, stand.reached if position is None else position)
     shown = {row[0] for row in rows if not row[2]}
     wanted = path.rstrip("/") if path else ""
-    return [
+    return stand, [
         _blame_item(customer_id, row) | {"last_verified": _verification(verified.get((row[0], row[8])))}
         for row in rows
         if row[0] in shown

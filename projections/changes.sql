@@ -12,28 +12,44 @@ SELECT * FROM unnest(
 );
 
 -- name: blame
--- Per slot the event that holds it at a position and a valid instant, and what held it before that event.
--- What is told of a slot is one subquery, because the planner, who expects far more slots at a point, would else read
--- all events of a long stream.
-SELECT facts.slot, facts.value::text, facts.absent, told.*
-FROM read.facts
+-- Per slot the event that holds it at a position and a valid instant, and what held it before that event; without
+-- position and instant, at the latest that the read models know and now. First, on every row, what that is: the end of
+-- the log, how far the read models are, the clock, from when on the read models' position is known.
+WITH stand AS MATERIALIZED (
+    SELECT sealed, reached, now, (SELECT known_at FROM ledger.log WHERE idx = reached - 1) AS reached_at,
+           coalesce(%(position)s::bigint, reached) AS position, coalesce(%(valid_at)s::timestamptz, now) AS valid_at
+    FROM (
+        SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+               coalesce((SELECT min(position) FROM read.tracking), 0),
+               clock_timestamp()
+    ) AS stand (sealed, reached, now)
+)
+SELECT stand.sealed, stand.reached, stand.now, stand.reached_at,
+       held.slot, held.value::text, held.absent, setter.body, moved.kind, moved.old::text, moved.old_version,
+       (SELECT event_id FROM read.events WHERE customer_id = %(customer_id)s AND version = moved.old_version),
+       setter.event_id
+FROM stand
 CROSS JOIN LATERAL (
-    SELECT read.event_json(
-               events.customer_id, events.version, events.position, events.recorded_at, events.effective_from,
-               events.effective_to, events.event_id, events.is_decision, events.type, events.envelope, events.data
-           ),
-           changes.kind, changes.old::text, changes.old_version, previous.event_id, events.event_id
+    SELECT slot, value, absent, version
+    FROM read.facts
+    WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+        AND customer_id = %(customer_id)s AND positions @> stand.position AND valid @> stand.valid_at
+    OFFSET 0
+) AS held
+CROSS JOIN LATERAL (
+    SELECT event_id,
+           read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to, event_id,
+                           is_decision, type, envelope, data) AS body
     FROM read.events
-    JOIN read.changes USING (customer_id, version)
-    LEFT JOIN read.events AS previous
-        ON previous.customer_id = events.customer_id AND previous.version = changes.old_version
-    WHERE events.customer_id = facts.customer_id AND events.version = facts.version AND changes.slot = facts.slot
+    WHERE customer_id = %(customer_id)s AND version = held.version
     LIMIT 1
-) AS told
-WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
-    AND facts.customer_id = %(customer_id)s
-    AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz
-ORDER BY facts.slot;
+) AS setter
+CROSS JOIN LATERAL (
+    SELECT kind, old, old_version FROM read.changes
+    WHERE customer_id = %(customer_id)s AND version = held.version AND slot = held.slot
+    LIMIT 1
+) AS moved
+ORDER BY held.slot;
 
 -- name: corrections_between
 -- The corrections and retractions that touched slots between two positions.

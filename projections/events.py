@@ -23,6 +23,7 @@ from projections.projection import Batch
 _QUERIES: Final = load("projections", "events.sql")
 _IN_COLUMNS: Final = frozenset(["customer_id", "version", "recorded_at", "effective_from", "effective_to", "event_id"])
 """The members of an envelope that have a column of their own."""
+_BEHIND_ALL: Final = 2**63 - 1
 
 
 class Events:
@@ -138,6 +139,37 @@ async def bodies_of(
     params = {"customer_id": customer_id, "versions": sorted(set(versions))}
     cursor = await connection.execute(_QUERIES["by_versions"], params)
     return {version: orjson.loads(body) async for version, body in cursor}
+
+
+class WholePage(NamedTuple):
+    """A page of all of a customer's events up to `position`: `number` items, whose JSON is `items`, commas between.
+
+    `last` is the position of the last of them; None when there is none, be it that the read models are behind.
+    """
+
+    position: int
+    number: int
+    last: int | None
+    items: bytes
+
+
+async def whole_page(
+    connection: AsyncConnection[Any],
+    customer_id: UUID,
+    position: int | None,
+    *,
+    order: Literal["asc", "desc"] = "asc",
+    limit: int,
+    after: int | None = None,
+) -> WholePage:
+    """What `history` answers without a filter, made into text by the server; without a position the latest."""
+    query, begin = ("whole_ascending", 0) if order == "asc" else ("whole_descending", _BEHIND_ALL)
+    page = {"customer_id": customer_id, "position": position, "after": after or begin, "limit": limit}
+    cursor = await connection.cursor(binary=True).execute(_QUERIES[query], page)
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - an aggregate over a row that is always there
+    stand, number, last, items = row
+    return WholePage(stand, number, last, items or b"")
 
 
 class Verification(NamedTuple):

@@ -96,3 +96,59 @@ WHERE customer_id = %(customer_id)s AND position <= %(position)s
     ))
 ORDER BY position DESC
 LIMIT %(limit)s;
+
+-- name: whole_ascending
+-- A page of all of a customer's events, oldest first, as it is sent: the position up to which it is (where none is given,
+-- the one that all read models have passed), how many events, the last one's position, and the text of all items. For a
+-- position that the read models have not passed there are none.
+SELECT stand.position, count(item.position), max(item.position),
+       convert_to(string_agg(left(item.body, -1) || ',"changes":[' || coalesce(item.changes, '') || ']}', ','
+                             ORDER BY item.position), 'UTF8')
+FROM (
+    SELECT coalesce(%(position)s::bigint, reached, 0), coalesce(reached, 0)
+    FROM (SELECT min(position) FROM read.tracking) AS tracking (reached)
+) AS stand (position, reached)
+LEFT JOIN LATERAL (
+    SELECT page.position,
+           read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from,
+                           page.effective_to, page.event_id, page.is_decision, page.type, page.envelope,
+                           page.data) AS body,
+           (SELECT string_agg('{"path":' || to_json(slot) || ',"kind":"' || kind || '"'
+                              || coalesce(',"old":' || old::text, '') || coalesce(',"new":' || new::text, '') || '}',
+                              ',' ORDER BY slot)
+            FROM read.changes
+            WHERE changes.customer_id = page.customer_id AND changes.version = page.version) AS changes
+    FROM read.events AS page
+    WHERE customer_id = %(customer_id)s AND position <= stand.position AND stand.position <= stand.reached
+        AND position > %(after)s
+    ORDER BY position
+    LIMIT %(limit)s
+) AS item ON true
+GROUP BY stand.position;
+
+-- name: whole_descending
+-- The same, newest first.
+SELECT stand.position, count(item.position), min(item.position),
+       convert_to(string_agg(left(item.body, -1) || ',"changes":[' || coalesce(item.changes, '') || ']}', ','
+                             ORDER BY item.position DESC), 'UTF8')
+FROM (
+    SELECT coalesce(%(position)s::bigint, reached, 0), coalesce(reached, 0)
+    FROM (SELECT min(position) FROM read.tracking) AS tracking (reached)
+) AS stand (position, reached)
+LEFT JOIN LATERAL (
+    SELECT page.position,
+           read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from,
+                           page.effective_to, page.event_id, page.is_decision, page.type, page.envelope,
+                           page.data) AS body,
+           (SELECT string_agg('{"path":' || to_json(slot) || ',"kind":"' || kind || '"'
+                              || coalesce(',"old":' || old::text, '') || coalesce(',"new":' || new::text, '') || '}',
+                              ',' ORDER BY slot)
+            FROM read.changes
+            WHERE changes.customer_id = page.customer_id AND changes.version = page.version) AS changes
+    FROM read.events AS page
+    WHERE customer_id = %(customer_id)s AND position <= stand.position AND stand.position <= stand.reached
+        AND position < %(after)s
+    ORDER BY position DESC
+    LIMIT %(limit)s
+) AS item ON true
+GROUP BY stand.position;

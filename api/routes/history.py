@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -14,12 +15,13 @@ from api import openapi
 from api.answers import json_response, unchanged
 from api.dependencies import reading
 from api.known_files import known_file
-from api.moments import Moment, basis_json, entity_tag, moment_of
-from api.pages import limit_of, page_response, place_of
+from api.moments import Moment, basis_json, entity_tag, moment_of, require_seen
+from api.pages import limit_of, page_response, page_up_to, place_of
 from api.parameters import instant, invalid_parameter, position, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
 from projections import changes, events
+from projections.basis import Basis
 from projections.diff import Point, diff
 from projections.events import HistoryFilter
 from projections.past import version_at
@@ -45,11 +47,30 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
     place = place_of(request, int)
     moment = Moment(at_position=place.position) if place else moment_of(request)
     async with reading(request) as connection:
+        if wanted == HistoryFilter() and moment.known_at is None:
+            await require_seen(connection, request)
+            page = await events.whole_page(
+                connection,
+                customer_id,
+                moment.at_position,
+                order=order,
+                limit=limit,
+                after=place.key if place else None,
+            )
+            if page.number:
+                return _whole(request, page, limit)
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
         items = await events.history(
             connection, customer_id, found.position, wanted, order=order, limit=limit, after=place.key if place else 0
         )
     return page_response(request, items, limit, found.position, "position", basis={"position": found.position})
+
+
+def _whole(request: Request, page: events.WholePage, limit: int) -> Response:
+    """The page as the server made it: one text, which nothing here looks into."""
+    items = orjson.Fragment(b"[%b]" % page.items)
+    last = page.last if page.number == limit else None
+    return page_up_to(request, items, page.position, last, basis={"position": page.position})
 
 
 @router.get(
@@ -61,12 +82,24 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
     path = _path(request)
     moment = moment_of(request)
     async with reading(request) as connection:
+        if moment.is_now:
+            await require_seen(connection, request)
+            held = await changes.blame_now(connection, customer_id, path)
+            if held is not None:
+                return _blamed(request, *held)
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
         etag = entity_tag(found)
         if (answer := unchanged(request, etag)) is not None:
             return answer
         items = await changes.blame(connection, customer_id, found.position, found.valid_at, path)
-    return json_response({"items": items, "next_page_token": None, "basis": basis_json(found)}, headers={"ETag": etag})
+    return _blamed(request, found, items)
+
+
+def _blamed(request: Request, found: Basis, items: list[dict[str, Any]]) -> Response:
+    if (answer := unchanged(request, entity_tag(found))) is not None:
+        return answer
+    content = {"items": items, "next_page_token": None, "basis": basis_json(found)}
+    return json_response(content, headers={"ETag": entity_tag(found)})
 
 
 @router.get(

@@ -17,6 +17,7 @@ EVERY: Final[tuple[Yardstick, ...]] = (
     Yardstick("B3b", "append, ten events a commit", _LIBRARY, append.batches),
     Yardstick("B4", "append, one event a commit", "pgbench, single prepared INSERT", append.against_the_limit),
     Yardstick("B5", "one customer at a past moment", "its current profile", history.past_moments),
+    Yardstick("B7", "blame and audit trail of one customer", "its current profile", history.blame_and_trail),
     Yardstick(
         "B8", "rebuild of every read model", "the eventsourcing library's ProjectionRunner doing one", rebuild.rebuilds
     ),

@@ -1,10 +1,11 @@
-"""B5: one customer's profile at a past moment of both times, against its current profile, and against a CRUD row."""
+"""B5 and B7: one customer's past moments, blame and audit trail, against its current profile and a CRUD row."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import uuid4
@@ -13,7 +14,7 @@ import psycopg
 
 from bench.callers import Customer, Reader, get
 from bench.fixture import Filling, write_kek
-from bench.load import load
+from bench.load import exchange, load
 from bench.servers import Server, crud, service, until_at_rest
 from bench.surroundings import Surroundings
 from bench.yardstick import Comparison, Findings, Wanted, at_most, interleaved
@@ -26,8 +27,62 @@ _MOMENTS = 500
 
 
 def past_moments(surroundings: Surroundings) -> Findings:
-    """p50 at 16 connections, at random moments of the streams' life, both axes at random."""
+    """B5. p50 at 16 connections, at random moments of the streams' life, both axes at random."""
     comparisons: list[Comparison] = []
+    with _both_services(surroundings) as both:
+        for filling in both.fillings:
+            ids = [str(filling.customer_id(index)) for index in range(filling.customers)]
+            past = [get(both.ours, path) for path in _past_paths(both.conninfo, ids)]
+            comparisons += both.compared(f"streams of {filling.events_each:,} events", past, ids)
+    return Findings(comparisons, {})
+
+
+def blame_and_trail(surroundings: Surroundings) -> Findings:
+    """B7. Of the customer with the longest stream: who set what shows, and pages of 50 events from random places on."""
+    with _both_services(surroundings) as both:
+        filling = both.fillings[-1]
+        customer_id = str(filling.customer_id(0))
+        path = f"/v1/customers/{customer_id}"
+        pages = [get(both.ours, each) for each in _page_paths(both.conninfo, customer_id)]
+        blame = [get(both.ours, f"{path}/blame")]
+        of_stream = f"of {filling.events_each:,} events"
+        return Findings(
+            [
+                *both.compared(f"blame {of_stream}", blame, [customer_id]),
+                *both.compared(f"a page of 50 {of_stream}", pages, [customer_id]),
+            ],
+            {"bytes of a page, and of blame": [_size(both.ours, pages[0]), _size(both.ours, blame[0])]},
+        )
+
+
+@dataclass(frozen=True)
+class _Both:
+    """The service and the baseline with the same customers."""
+
+    surroundings: Surroundings
+    fillings: Sequence[Filling]
+    ours: Server
+    conninfo: str
+    plain: Server
+
+    def compared(self, what: str, requests: Sequence[bytes], ids: Sequence[str]) -> list[Comparison]:
+        """The p50 of `requests` against that of the current profiles of `ids`, here and in the CRUD service."""
+        comparisons: list[Comparison] = []
+        for theirs, whose in ((self.ours, "its current profile"), (self.plain, "the row of a CRUD service")):
+            name = f"{what} against {whose}, p50"
+            comparisons += interleaved(
+                self.surroundings,
+                [Wanted(name, "ms", at_most(2))],
+                lambda name=name: {name: _p50(self.surroundings, self.ours, requests)},  # type: ignore[misc]
+                lambda name=name, theirs=theirs: {  # type: ignore[misc]
+                    name: _p50(self.surroundings, theirs, _current(theirs, ids))
+                },
+            )
+        return comparisons
+
+
+@contextmanager
+def _both_services(surroundings: Surroundings) -> Iterator[_Both]:
     fillings = _SMALL if surroundings.is_smoke else _FILLINGS
     with (
         _history_service(surroundings, fillings) as (server, conninfo),
@@ -35,20 +90,7 @@ def past_moments(surroundings: Surroundings) -> Findings:
         crud(plain_conninfo, server.data) as plain,
     ):
         copy_to_crud(plain_conninfo, list(_customers(server, fillings)), surroundings.size.customers)
-        for filling in fillings:
-            ids = [str(filling.customer_id(index)) for index in range(filling.customers)]
-            past = [get(server, path) for path in _past_paths(conninfo, ids)]
-            for theirs, whose in ((server, "its current profile"), (plain, "the row of a CRUD service")):
-                name = f"streams of {filling.events_each:,} events against {whose}, p50"
-                comparisons += interleaved(
-                    surroundings,
-                    [Wanted(name, "ms", at_most(2))],
-                    lambda name=name, past=past: {name: _p50(surroundings, server, past)},  # type: ignore[misc]
-                    lambda name=name, theirs=theirs, ids=ids: {  # type: ignore[misc]
-                        name: _p50(surroundings, theirs, _current(theirs, ids))
-                    },
-                )
-    return Findings(comparisons, {})
+        yield _Both(surroundings, fillings, server, conninfo, plain)
 
 
 def _current(server: Server, ids: Sequence[str]) -> list[bytes]:
@@ -92,6 +134,21 @@ def _past_paths(conninfo: str, ids: Sequence[str]) -> Iterator[str]:
         customer_id, first, last = chance.choice(rows)
         known_at, valid_at = (first + (last - first) * chance.random() for _ in range(2))
         yield f"/v1/customers/{customer_id}?known_at={_text(known_at)}&valid_at={_text(valid_at)}"
+
+
+def _page_paths(conninfo: str, customer_id: str) -> Iterator[str]:
+    """The 50 events up to random ones, newest first."""
+    chance = random.Random(7)  # noqa: S311 - the same pages in every run
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute("SELECT idx + 1 FROM ledger.log WHERE stream = %s ORDER BY idx", [customer_id])
+        positions = [position for (position,) in rows]
+    for _ in range(_MOMENTS):
+        position = chance.choice(positions[49:])
+        yield f"/v1/customers/{customer_id}/history?order=desc&limit=50&at_position={position}"
+
+
+def _size(server: Server, request: bytes) -> int:
+    return len(exchange(server.address, Reader([request])))
 
 
 def _text(moment: datetime) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
+import orjson
 import pytest
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -15,7 +16,7 @@ from domain.events.classification import (
     OwnerRole,
     TagApplied,
 )
-from projections.events import HistoryFilter, first_known, history
+from projections.events import HistoryFilter, WholePage, first_known, history, whole_page
 from tests.make import RECORDING_STARTS, Stream, at
 from tests.projections.files import BOSS, registered, tier
 from tests.projections.world import World
@@ -155,3 +156,40 @@ def test_a_customer_is_known_from_its_first_event_on(world: World) -> None:
     known, unknown = world.read(ask)
     assert known == (2, stream.events[0].envelope.recorded_at)
     assert unknown is None
+
+
+# Whole pages
+
+
+def whole(world: World, stream: Stream, position: int | None, **page: Any) -> tuple[WholePage, list[dict[str, Any]]]:
+    found = world.read(lambda connection: whole_page(connection, stream.customer_id, position, **page))
+    return found, orjson.loads(b"[%b]" % found.items)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_whole_page_is_the_text_of_what_a_history_answers(world: World, order: Literal["asc", "desc"]) -> None:
+    stream, other = registered(), registered()
+    for number in range(5):
+        stream.attribute("a", {"n": [number, None], "text": '"}中'})
+    stream.retract(stream.events[2])
+    world.project(*other.events, *stream.events)
+    for position in (8, 4, 2):
+        after, seen = None, []
+        while True:
+            page, items = whole(world, stream, position, order=order, limit=2, after=after)
+            assert (page.position, page.number) == (position, len(items))
+            seen += items
+            if page.number < 2:
+                break
+            after = page.last
+        assert seen == history_of(world, stream, position=position, order=order)
+    assert whole(world, stream, None, order=order, limit=9)[0].position == 8
+
+
+def test_a_whole_page_of_nothing_is_empty(world: World) -> None:
+    stream, unknown = registered(), registered()
+    assert whole(world, stream, None, limit=9) == (WholePage(0, 0, None, b""), [])
+    world.project(*stream.events)
+    assert whole(world, unknown, None, limit=9)[0].number == 0
+    assert whole(world, stream, 2, limit=9)[0].number == 0  # the read models have not passed it
+    assert whole(world, stream, 1, limit=9, after=1)[0] == WholePage(1, 0, None, b"")
