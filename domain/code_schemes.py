@@ -66,6 +66,19 @@ def tag_edition(group: str, at: datetime, field: str = "/group") -> Edition:
     return _edition("tags", group, at, field)
 
 
+def tier_schemes() -> tuple[str, ...]:
+    return tuple(_schemes("tiers"))
+
+
+def tags() -> tuple[tuple[str, str], ...]:
+    """Group and code of every tag of any edition."""
+    return tuple(
+        (group, code)
+        for group, editions in _schemes("tags").items()
+        for code in dict.fromkeys(code for edition in editions for code in edition.codes)
+    )
+
+
 def require_code(edition: Edition, code: str, field: str) -> None:
     """UnknownCode, with the closest match, unless `code` stands in `edition`."""
     if code not in edition.codes:

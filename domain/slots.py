@@ -2,7 +2,8 @@
 
 A slot's name is a JSON Pointer (RFC 6901) into the profile document. A presence slot says that an item
 exists; the slots below it show only while it does. `subject` says whose data a slot holds: the customer's, or
-that of the contact person whose id stands in the pattern.
+that of the contact person whose id stands in the pattern. `portfolio` says how questions about all
+customers may use it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ class Sensitivity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class InPortfolio:
+    """How a question about all customers may use a slot: in conditions and columns always, to group by if `groups`.
+
+    `members` are those of its value that may be named below it; None: any. Slots below a presence slot cannot be asked
+    for: a customer has any number of them, under ids that nobody knows beforehand.
+    """
+
+    groups: bool = True
+    members: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SlotKind:
     """One row of the table. `{name}` in the pattern stands for one escaped segment."""
 
@@ -32,25 +45,35 @@ class SlotKind:
     subject: str = "customer"
     presence: bool = False
     in_profile: bool = True
+    portfolio: InPortfolio | None = None
 
     def matches(self, slot: str) -> bool:
         return _compiled(self.pattern).fullmatch(slot) is not None
 
 
 _PUBLIC, _INTERNAL, _CONFIDENTIAL = Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL
+_FREE_TEXT: Final = InPortfolio(groups=False)
+_ADDRESS: Final = InPortfolio(members=("country", "region", "city", "district", "postcode"))
 
 SLOTS: Final = (
-    SlotKind("/identity/{name_kind}", "text", _PUBLIC),
-    SlotKind("/identity/{name_kind}_language", "BCP 47 tag", _PUBLIC),
-    SlotKind("/identifiers/{scheme}/{value}", "issuer, issued_on, expires_on", _INTERNAL),
-    SlotKind("/addresses/{address_kind}", "country, region, city, district, lines, postcode", _INTERNAL),
+    SlotKind("/identity/{name_kind}", "text", _PUBLIC, portfolio=_FREE_TEXT),
+    SlotKind("/identity/{name_kind}_language", "BCP 47 tag", _PUBLIC, portfolio=InPortfolio()),
+    SlotKind(
+        "/identifiers/{scheme}/{value}",
+        "issuer, issued_on, expires_on",
+        _INTERNAL,
+        portfolio=InPortfolio(groups=False, members=("issuer", "issued_on", "expires_on")),
+    ),
+    SlotKind(
+        "/addresses/{address_kind}", "country, region, city, district, lines, postcode", _INTERNAL, portfolio=_ADDRESS
+    ),
     SlotKind("/contacts/{contact_id}", "true", _INTERNAL, "contact", presence=True),
     SlotKind("/contacts/{contact_id}/name", "text", _CONFIDENTIAL, "contact"),
     SlotKind("/contacts/{contact_id}/title", "text", _CONFIDENTIAL, "contact"),
     SlotKind("/contacts/{contact_id}/department", "text", _CONFIDENTIAL, "contact"),
     SlotKind("/contacts/{contact_id}/buying_role", "code", _CONFIDENTIAL, "contact"),
     SlotKind("/contacts/{contact_id}/points/{point_id}", "kind, value, usage, verified", _CONFIDENTIAL, "contact"),
-    SlotKind("/primary_contact", "contact id", _INTERNAL),
+    SlotKind("/primary_contact", "contact id", _INTERNAL, portfolio=_FREE_TEXT),
     SlotKind("/needs/{need_id}", "true", _INTERNAL, presence=True),
     SlotKind("/needs/{need_id}/statement", "text", _INTERNAL),
     SlotKind("/needs/{need_id}/pain_point", "text", _INTERNAL),
@@ -59,10 +82,10 @@ SLOTS: Final = (
     SlotKind("/needs/{need_id}/decision_cycle", "ISO 8601 duration", _INTERNAL),
     SlotKind("/needs/{need_id}/required_by", "date", _INTERNAL),
     SlotKind("/needs/{need_id}/outcome", "code", _INTERNAL),
-    SlotKind("/tier/{scheme}", "code", _INTERNAL),
-    SlotKind("/owner/{role}", "staff id", _INTERNAL),
-    SlotKind("/tags/{group}/{code}", "true", _INTERNAL),
-    SlotKind("/attributes/{key}", "any JSON value", _CONFIDENTIAL),
+    SlotKind("/tier/{scheme}", "code", _INTERNAL, portfolio=InPortfolio(members=("code",))),
+    SlotKind("/owner/{role}", "staff id", _INTERNAL, portfolio=InPortfolio()),
+    SlotKind("/tags/{group}/{code}", "true", _INTERNAL, portfolio=InPortfolio()),
+    SlotKind("/attributes/{key}", "any JSON value", _CONFIDENTIAL, portfolio=InPortfolio(members=None)),
 )
 
 
