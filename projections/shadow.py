@@ -95,6 +95,7 @@ class Shadow:
         self._connection.execute(_composed("drop_live", live=SQL(", ").join(live)))
         for table in shadow:
             self._connection.execute(_composed("move_in", shadow=table))
+        self._run(text for (text,) in self._connection.execute(_QUERIES["move_statistics_in"]).fetchall())
         self._connection.execute(_QUERIES["drop_schema"])
         return True
 

@@ -35,7 +35,7 @@ INSERT INTO shadow.tracking (projection, position) SELECT * FROM unnest(%(names)
 
 -- name: create_tables
 -- The statements that make tables like the live ones, without indexes and what belongs to them.
-SELECT format('CREATE TABLE shadow.%%I (LIKE read.%%1$I INCLUDING ALL EXCLUDING INDEXES)', name)
+SELECT format('CREATE TABLE shadow.%%I (LIKE read.%%1$I INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS)', name)
 FROM unnest(%(names)b::text[]) AS name;
 
 -- name: copy
@@ -88,6 +88,9 @@ WITH live AS (
     SELECT 3, relname, 0, regexp_replace(pg_get_indexdef(indexrelid), ' ON read\.', ' ON shadow.')
     FROM live JOIN pg_index ON indrelid = live.oid
     WHERE indisvalid AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
+    UNION ALL
+    SELECT 3, relname, 0, replace(pg_get_statisticsobjdef(pg_statistic_ext.oid), ' read.', ' shadow.')
+    FROM live JOIN pg_statistic_ext ON stxrelid = live.oid
     UNION ALL
     SELECT 4, relname, 0, format('COMMENT ON TABLE shadow.%%I IS %%L', relname, obj_description(oid, 'pg_class'))
     FROM live WHERE obj_description(oid, 'pg_class') IS NOT NULL
@@ -149,6 +152,11 @@ DROP TABLE {live};
 -- name: move_in
 -- Put a table of the shadow, with all that belongs to it, in the place of the live one.
 ALTER TABLE {shadow} SET SCHEMA read;
+
+-- name: move_statistics_in
+-- The statements that let what the planner wants to know of several columns follow the tables.
+SELECT format('ALTER STATISTICS shadow.%I SET SCHEMA read', stxname)
+FROM pg_statistic_ext WHERE stxnamespace = 'shadow'::regnamespace;
 
 -- name: who_reads
 -- The processes that hold live tables, other than this one.
