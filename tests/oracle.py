@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.events import RecordedEvent
+from domain.events.lifecycle import CustomerArchived, CustomerRegistered, CustomerReinstated
 from domain.facts import ABSENT
 
 
@@ -32,6 +33,38 @@ def holders(known: Sequence[RecordedEvent], valid_at: datetime) -> dict[str, Rec
             if slot not in best or _weight(event, known) > _weight(best[slot], known):
                 best[slot] = event
     return best
+
+
+def portfolio(files: Sequence[Sequence[RecordedEvent]], valid_at: datetime) -> dict[str, dict[str, Any]]:
+    """Per customer that exists then what shows, and what decisions made of the file; each file as known."""
+    return {
+        str(known[0].envelope.customer_id): state(known, valid_at) | _decided(known)
+        for known in files
+        if known and _has_begun(known, valid_at)
+    }
+
+
+def _has_begun(known: Sequence[RecordedEvent], valid_at: datetime) -> bool:
+    taken_back = {event_id for event in known for event_id in (event.envelope.corrects, event.envelope.retracts)}
+    begins = [
+        event.envelope.effective_from
+        for event in known
+        if event.envelope.event_id not in taken_back and list(event.payload.assertions())
+    ]
+    return not begins or any(begin is not None and begin <= valid_at for begin in begins)
+
+
+def _decided(known: Sequence[RecordedEvent]) -> dict[str, Any]:
+    kind, file_state = None, "LIVE"
+    for event in known:
+        match event.payload:
+            case CustomerRegistered():
+                kind = event.payload.customer_kind.value
+            case CustomerArchived():
+                file_state = "ARCHIVED"
+            case CustomerReinstated():
+                file_state = "LIVE"
+    return {"/customer_kind": kind, "/file_state": file_state}
 
 
 def event_value(event: RecordedEvent, slot: str) -> Any:

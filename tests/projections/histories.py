@@ -63,16 +63,16 @@ _DECISIONS: st.SearchStrategy[Payload] = st.sampled_from(
 
 
 @st.composite
-def streams(draw: st.DrawFn, most: int = 14) -> Stream:
+def streams(draw: st.DrawFn, most: int = 14, facts: st.SearchStrategy[Payload] = _FACTS) -> Stream:
     """A stream of up to `most` events after registration; corrections may aim at anything, corrections too."""
     stream = Stream()
     stream.add(CustomerRegistered(customer_kind=CustomerKind.ORGANISATION))
     for _ in range(draw(st.integers(1, most))):
-        _add(draw, stream)
+        _add(draw, stream, facts)
     return stream
 
 
-def _add(draw: st.DrawFn, stream: Stream) -> None:
+def _add(draw: st.DrawFn, stream: Stream, facts: st.SearchStrategy[Payload]) -> None:
     pause = timedelta(hours=draw(st.sampled_from([0, 1, 30])))
     recorded_at = stream.events[-1].envelope.recorded_at + pause
     action = draw(st.sampled_from(["fact", "fact", "fact", "fact", "correct", "retract", "decide"]))
@@ -80,13 +80,13 @@ def _add(draw: st.DrawFn, stream: Stream) -> None:
     start, end = draw(_INSTANTS), draw(st.none() | _INSTANTS)
     end = end if end is not None and end > start else None
     if action == "fact":
-        stream.add(draw(_FACTS), start, effective_to=end, recorded_at=recorded_at)
+        stream.add(draw(facts), start, effective_to=end, recorded_at=recorded_at)
     elif action == "decide":
         stream.add(draw(_DECISIONS), recorded_at=recorded_at)
     elif action == "correct":
         moved = draw(st.sampled_from([target.envelope.effective_from, start])) or start
         end = end if end is not None and end > moved else None
-        stream.correct(target, draw(_FACTS), moved, effective_to=end, recorded_at=recorded_at)
+        stream.correct(target, draw(facts), moved, effective_to=end, recorded_at=recorded_at)
     else:
         stream.retract(target, recorded_at=recorded_at)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg import AsyncConnection
 
 from db.pool import role_conninfo, sync_pool
@@ -45,6 +46,12 @@ class World:
     def seal(self) -> None:
         while self.sealer.seal_once():
             pass
+
+    def sealed(self) -> int:
+        """The position of the last event in the log."""
+        with psycopg.connect(self.conninfo) as connection:
+            ((position,),) = connection.execute("SELECT coalesce(max(idx) + 1, 0) FROM ledger.log").fetchall()
+        return int(position)
 
     @contextmanager
     def runner(self, projections: Sequence[Projection] = EVERY_PROJECTION, *, batch: int = 1000) -> Iterator[Runner]:

@@ -1,0 +1,1 @@
+"""Questions about all customers at once, as known at one position and as valid at one instant."""
