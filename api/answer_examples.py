@@ -252,6 +252,17 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         ],
         "next_page_token": None,
     },
+    "PortfolioPage": {
+        "items": [
+            {"customer_id": _CUSTOMER, "/tier/VALUE/code": "POTENTIAL", "/owner/ACCOUNT_MANAGER": "u-118"},
+        ],
+        "next_page_token": None,
+        "basis": {
+            **_BASIS,
+            "row_count": 1,
+            "content_sha256": "1d06dfb3da06a5c41d763a7eba5728ad03e055c6c5cb629493278771c3b18a4e",
+        },
+    },
     "Alive": {"status": "alive"},
     "Ready": {"status": "ready", "unsealed": 0, "sealed": 260, "position": 260},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
-from api.connections import READERS, WRITERS
+from api.connections import READERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.gathering import Gathering
@@ -22,7 +23,7 @@ from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
 from api.replaying import Replays
 from api.room import BodyRooms
-from api.routes import audit, commands, health, history, lists, profiles, replay, timelines
+from api.routes import audit, commands, health, history, lists, portfolio, profiles, replay, timelines
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
 from ledger.application import Ledger
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
             CurrentProfiles(),
             CatchUp(readers),
             Replays(keys),
+            asyncio.Semaphore(WHOLE_TABLES),
             wait_seconds=settings.read_wait_seconds,
         )
         try:
@@ -106,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    for routes in (commands, lists, profiles, history, timelines, replay, audit, health):
+    for routes in (commands, lists, profiles, history, timelines, replay, audit, portfolio, health):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(routes.router.routes)
     openapi.install(app)

@@ -9,5 +9,8 @@ WRITERS: Final = 4
 
 READERS: Final = 8
 
+WHOLE_TABLES: Final = 3
+"""So many of the readers may be lent to answers of any length, which take as long as their callers do."""
+
 PER_WORKER: Final = WRITERS + READERS + 1
 """The one more is what /readyz asks through."""

@@ -5,6 +5,7 @@ Every route but the health checks depends on `admitted`: nobody learns anything 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -59,6 +60,8 @@ class Service:
     current_profiles: CurrentProfiles
     catch_up: CatchUp
     replays: Replays
+    whole_tables: asyncio.Semaphore
+    """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
     wait_seconds: float
     """How long a read waits for a connection, and for its read model, before it answers 503."""
 
@@ -115,18 +118,21 @@ def prefers_minimal(request: Request) -> bool:
 class received:  # noqa: N801 - reads as what it gives: async with received(request) as body
     """The whole body, at most LONGEST_BODY_BYTES; its room is taken until the context ends.
 
-    Raises Problem 413, 415 or 503 and Overloaded without reading on, ClientDisconnect when it never comes.
+    Raises Problem 413, 415 or 503 and Overloaded without reading on, ClientDisconnect when it never comes. A question
+    (`writes` False) is taken however many orders are waiting.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, writes: bool = True) -> None:
         self._request = request
+        self._writes = writes
         self._room: Room | None = None
         self._size = 0
 
     async def __aenter__(self) -> bytes:
         service = service_of(self._request)
         size = _expected_size(self._request)
-        service.writer.require_room()
+        if self._writes:
+            service.writer.require_room()
         self._take(service.rooms, size)
         try:
             return await self._read(service.rooms)

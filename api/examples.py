@@ -126,4 +126,14 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "evidence": [{"note": "list of debtors of 2026-06-30, line 12"}],
     },
     "RetractFactBody": {"retracts": _EVENT, "reason": {"text": "belongs to another customer"}},
+    "PortfolioQueryBody": {
+        "valid_at": "2026-06-30",
+        "where": {
+            "all": [
+                {"path": "/tier/VALUE/code", "in": ["POTENTIAL", "HIGH_VALUE"]},
+                {"path": "/owner/ACCOUNT_MANAGER", "eq": "u-118"},
+            ]
+        },
+        "columns": ["customer_id", "/tier/VALUE/code", "/owner/ACCOUNT_MANAGER"],
+    },
 }

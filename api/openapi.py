@@ -121,6 +121,14 @@ def read_lines(line: type[BaseModel], *parameters: str) -> Described:
     return described
 
 
+def question(body: type[BaseModel], answer: type[BaseModel], *parameters: str, formats: tuple[str, ...]) -> Described:
+    """The `openapi_extra` of a route that reads what a body asks for, as JSON or in another format by `Accept`."""
+    described = read(answer, *parameters)
+    content = described["responses"]["200"]["content"]
+    content |= {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in formats}
+    return {"requestBody": {"required": True, "content": _content(body, EXAMPLES[body.__name__])}, **described}
+
+
 def health(answer: type[BaseModel]) -> Described:
     """The `openapi_extra` of a health check, which anyone may ask."""
     return {"security": [], "responses": {"200": _answer(answer, "Yes", {}), "default": _PROBLEM}}

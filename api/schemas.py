@@ -492,3 +492,21 @@ class ReplayBroken(Answer):
 
 class ReplayLine(RootModel[ReplayStep | ReplayEnd | ReplayBroken]):
     """One line: a step, or the end."""
+
+
+class PortfolioBasis(Basis):
+    """`content_sha256`: over the rows, one a line, as JSON with sorted keys and no blanks; of every format the same."""
+
+    row_count: int
+    content_sha256: str
+
+
+class PortfolioPage(Answer):
+    """Rows by column; null where a customer has no value. Of groups: what they have in common, then the measures.
+
+    Sums and extremes are exact decimals, as text; null where there was no number.
+    """
+
+    items: list[dict[str, Any]]
+    next_page_token: str | None
+    basis: PortfolioBasis

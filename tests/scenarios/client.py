@@ -43,6 +43,7 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     f"GET /v1/customers/{_ID}/replay": schemas.ReplayLine,
     "GET /v1/history": schemas.HistoryPage,
     "POST /v1/customers.*": schemas.Recorded,
+    "POST /v1/portfolio/query": schemas.PortfolioPage,
     "GET /healthz": schemas.Alive,
     "GET /readyz": schemas.Ready,
 }

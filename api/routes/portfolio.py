@@ -1,0 +1,123 @@
+"""Questions about all customers at once, as known and as valid at one moment: page by page, grouped, or whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from psycopg_pool import TooManyRequests
+
+from api import bodies, openapi
+from api.answers import JSON, json_response
+from api.content_hash import ContentHash
+from api.dependencies import reading, received, service_of
+from api.moments import Moment, basis_json, basis_of
+from api.portfolio_body import PortfolioQueryBody
+from api.portfolio_pages import continued, invalid_field, token_of
+from api.read_route import ReadRoute
+from api.schemas import PortfolioPage
+from api.tabular import NDJSON, Table, table_response, wanted_media_type
+from projections.basis import Basis
+from projections.portfolio import answers
+from projections.portfolio.query import Listing
+
+router: Final = APIRouter(
+    prefix="/v1/portfolio",
+    route_class=ReadRoute,
+    tags=["reading"],
+    generate_unique_id_function=openapi.operation_id,
+)
+_MOST_GROUPS: Final = 10_000
+
+
+@router.post("/query", openapi_extra=openapi.question(PortfolioQueryBody, PortfolioPage, "after", formats=(NDJSON,)))
+async def query_portfolio(request: Request) -> Response:
+    """Customers that meet all conditions at one moment, or groups of them.
+
+    As JSON page by page, every page as of the first one's position and instant; in another format all at once.
+    """
+    body, media_type = await _body(request), wanted_media_type(request)
+    if media_type != JSON:
+        return await _whole(request, body, media_type)
+    if body.is_grouping:
+        async with reading(request) as connection:
+            basis = await basis_of(connection, request, _moment(body))
+            columns, rows = await _groups(connection, body, basis)
+        return _answer(columns, rows, basis, None)
+    last, query = continued(body), body.listing()
+    moment = Moment(valid_at=last.valid_at, at_position=last.position) if last else _moment(body)
+    async with reading(request) as connection:
+        basis = await basis_of(connection, request, moment)
+        page = await answers.page(
+            connection, query, basis.position, basis.valid_at, limit=body.limit, after=last.place if last else None
+        )
+    token = None if page.next_place is None else token_of(body, basis, page.next_place)
+    return _answer(_columns(query), page.rows, basis, token)
+
+
+async def _body(request: Request) -> PortfolioQueryBody:
+    """What is asked; read once, however often the handler is called."""
+    known: PortfolioQueryBody | None = request.scope.get("dossier.question")
+    if known is None:
+        async with received(request, writes=False) as content:
+            known = request.scope["dossier.question"] = bodies.parse(PortfolioQueryBody, content)
+    return known
+
+
+def _moment(body: PortfolioQueryBody) -> Moment:
+    return replace(body.moment, known_by="/known_at")
+
+
+async def _groups(connection: Any, body: PortfolioQueryBody, basis: Basis) -> tuple[list[str], list[answers.Row]]:
+    query = body.grouping()
+    rows = await answers.groups(connection, query, basis.position, basis.valid_at, most=_MOST_GROUPS + 1)
+    if len(rows) > _MOST_GROUPS:
+        raise invalid_field("/group_by", f"there are more than {_MOST_GROUPS} groups; ask for less")
+    return [*(path.text for path in query.by), *(measure.name for measure in query.measures)], rows
+
+
+def _columns(query: Listing) -> list[str]:
+    return [path.text for path in query.columns]
+
+
+def _answer(columns: Sequence[str], rows: Sequence[answers.Row], basis: Basis, token: str | None) -> Response:
+    content = ContentHash(columns)
+    content.take(rows)
+    items = [dict(zip(columns, row, strict=True)) for row in rows]
+    return json_response({"items": items, "next_page_token": token, "basis": basis_json(basis) | content.summary()})
+
+
+async def _whole(request: Request, body: PortfolioQueryBody, media_type: str) -> Response:
+    for name in ("limit", "page_token"):
+        if name in body.model_fields_set:
+            raise invalid_field(f"/{name}", f"of {media_type} there are no pages; leave it out")
+    async with reading(request) as connection:
+        basis = await basis_of(connection, request, _moment(body))
+        groups = await _groups(connection, body, basis) if body.is_grouping else None
+    if groups is not None:
+        table = Table(groups[0], _at_once(groups[1]))
+    else:
+        query = body.listing()
+        table = Table(_columns(query), _batches(request, query, basis))
+    return await table_response(request, media_type, table, basis_json(basis))
+
+
+async def _at_once(rows: list[answers.Row]) -> AsyncIterator[list[answers.Row]]:
+    yield rows
+
+
+async def _batches(request: Request, query: Listing, basis: Basis) -> AsyncIterator[list[answers.Row]]:
+    """The rows, some at a time, through a connection that is given back when the iterator ends or is closed."""
+    service = service_of(request)
+    if service.whole_tables.locked():
+        raise TooManyRequests("too many whole tables are being read")
+    async with service.whole_tables, reading(request) as connection:
+        rows = answers.whole(connection, query, basis.position, basis.valid_at)
+        try:
+            async for some in rows:
+                yield some
+        finally:
+            await rows.aclose()
