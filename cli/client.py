@@ -7,7 +7,7 @@ answer of any status is an Answer; only silence is an error here (Unavailable).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,6 +22,8 @@ from cli.service_files import ServiceFiles
 from settings import Settings
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+_DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_CHUNK_BYTES = 256 * 1024
 _PROBLEM_PREFIX = "urn:dossier:problem:"
 
 
@@ -112,6 +114,21 @@ class ServiceClient:
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a command. Raises Unavailable when nobody answers; whether it was carried out is then unknown."""
         return await self._request("POST", path, data=body, headers=headers)
+
+    async def download(self, path: str, body: bytes, accept: str) -> AsyncIterator[bytes]:
+        """Ask, and yield a success piece by piece. Raises the CliError of a problem, Unavailable when it breaks off."""
+        assert self._session is not None  # noqa: S101 - used outside of its context: our own bug
+        options: dict[str, Any] = {"data": body, "headers": {"Accept": accept}, "timeout": _DOWNLOAD_TIMEOUT}
+        try:
+            async with self._session.post(self._url + path, allow_redirects=False, **options) as response:
+                if response.status >= 300:  # noqa: PLR2004 - as for Answer.is_success
+                    raise error_of(Answer(response.status, response.headers, await response.read()).problem())
+                async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                    yield chunk
+        except TimeoutError as error:
+            raise Unavailable(f"the service at {self._url} does not answer") from error
+        except aiohttp.ClientError as error:
+            raise Unavailable(f"the answer of the service at {self._url} broke off: {error}") from error
 
     async def _request(self, method: str, path: str, **options: Any) -> Answer:
         assert self._session is not None  # noqa: S101 - used outside of its context: our own bug

@@ -23,6 +23,7 @@ VERBS: Final = {
     "blame": "cli.read",
     "diff": "cli.read",
     "audit": "cli.audit",
+    "portfolio": "cli.portfolio",
     "import-changes": "cli.import_changes",
     "token": "cli.operate",
     "migrate": "cli.operate",

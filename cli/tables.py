@@ -88,6 +88,16 @@ def diff_table(changes: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def portfolio_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per customer, or per group; a value that is not there leaves its cell empty."""
+    columns = list(rows[0]) if rows else ["customer_id"]
+    table = _table(*columns)
+    for row in rows:
+        cells = (row.get(column) for column in columns)
+        table.add_row(*(Text("") if cell is None else _whole(cell) for cell in cells))
+    return table
+
+
 def the_basis(basis: Mapping[str, Any]) -> Text:
     """One line: what was known and true at which moment."""
     names = (("known_at", "known at"), ("position", "position"), ("valid_at", "true at"))
@@ -176,6 +186,11 @@ def _value(value: Any) -> Text:
             return Text(", ").join(Text(f"{name} ").append_text(_value(part)) for name, part in shown.items())
         case _:
             return Text("on file" if value == {} else json.dumps(value, ensure_ascii=False))
+
+
+def _whole(value: Any) -> Text:
+    """As _value, with ids as they are: they are what a row is known by."""
+    return Text(value) if isinstance(value, str) else _value(value)
 
 
 def _cell(value: Any) -> Text:
