@@ -11,6 +11,7 @@ ProjectionError
 ├── ProjectionFailed         a read model failed on a batch; its position stands
 ├── FolderTaken              an export goes into a new or an empty folder; this one is neither
 ├── AnotherRunner            somebody else moved the position meanwhile; nothing of the batch was kept
+├── QuestionRefused          what a question about all customers names is not to be asked for (portfolio/errors.py)
 └── RebuildRefused           nothing was switched; the live read models are as they were
     ├── AnotherRebuild       one is at work in this database already
     ├── SchemaTaken          a schema named as the shadow's is there, and is not ours

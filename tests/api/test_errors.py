@@ -11,6 +11,7 @@ from api.errors import TABLE, install
 from domain import errors as domain
 from ledger import errors as ledger
 from projections import errors as projections
+from projections.portfolio import errors as portfolio
 
 _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     # found by the runner, which stops there
@@ -24,6 +25,9 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     ledger.ConcurrencyFailure,
     # answered as an invalid parameter, which only the route can name
     projections.NotKnownYet,
+    # answered as an invalid body, while it is read
+    portfolio.PathUnknown,
+    portfolio.NotGroupable,
     # an operator's verbs end in them
     projections.StreamUnreadable,
     projections.AnotherRebuild,
