@@ -134,6 +134,16 @@ class Reader:
             raise LoadFailed(f"a read was answered with {status}: {body[:500]!r}")
 
 
+def post(server: Server, path: str, content: Any) -> bytes:
+    """A POST request that asks something."""
+    body = orjson.dumps(content)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {server.address[0]}\r\nAuthorization: Bearer {server.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def get(server: Server, path: str, known: str | None = None) -> bytes:
     """A GET request; `known` is an ETag that the client has already."""
     condition = f"If-None-Match: {known}\r\n" if known else ""

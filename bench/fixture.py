@@ -32,7 +32,10 @@ from db.migrate import MIGRATIONS
 from domain.decisions import Change, Order, record
 from domain.decisions.classification import RecordAttribute
 from domain.decisions.lifecycle import Registration
+from domain.decisions.tier import AssignTier
 from domain.events import Actor, Circumstances, RecordedEvent
+from domain.events.classification import TierBasis
+from domain.events.envelope import ActorKind, Evidence, Reason
 from domain.file import CustomerFile
 from ledger import codec
 from ledger.frame import unframed
@@ -50,11 +53,13 @@ Rows = dict[str, list[Sequence[Any]]]
 _BEGIN: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _PROCESSES: Final = os.cpu_count() or 1
 _CHUNK: Final = 1000
-_ACTOR: Final = Actor(id="svc-fixture", roles=("importer",))
 _VOCABULARY: Final = 4000
 """Words that texts are drawn from: with fewer, compression would find in them what it does not find in real ones."""
 _LOG: Final = "public.fixture_log"
 """Where the log's rows wait until all are there."""
+_VARIANTS: Final = 64
+_TIERS: Final = ("ORDINARY", "POTENTIAL", "HIGH_VALUE", "CHURN_RISK")
+_ACTOR: Final = Actor(id="svc-fixture", kind=ActorKind.SERVICE, roles=("importer",))
 _COLUMNS: Final = {
     "keys.subject_key": ("subject", "wrapped", "kek", "state"),
     "ledger.event": ("stream", "version", "type", "entry"),
@@ -69,7 +74,11 @@ _COLUMNS: Final = {
 
 @dataclass(frozen=True)
 class Filling:
-    """What a fixture holds: so many customers, each with so many events, of about `value_bytes` of text each."""
+    """What a fixture holds: so many customers, each with so many events, of about `value_bytes` of text each.
+
+    `tiers` of the events change the tier, spread over the stream's life; which codes follow each other differs from
+    customer to customer.
+    """
 
     customers: int
     events_each: int
@@ -78,6 +87,7 @@ class Filling:
     """The number of the first customer: fillings of one database share none."""
     in_log_order: bool = False
     """Whether all rows are written in the order in which a service would: it makes indexes as full as there."""
+    tiers: int = 0
 
     def customer_id(self, index: int) -> UUID:
         return UUID(int=(0x0198_0000_0000_7000_8000 << 48) + self.first + index)
@@ -156,29 +166,40 @@ def _throw_out_others(conninfo: str) -> None:
 
 def _fill_part(conninfo: str, filling: Filling, part: range, stored: int) -> None:
     kek = FileKek.from_text(KEK_TEXT)
-    template = _template(filling)
+    templates = [_template(filling, variant) for variant in range(_VARIANTS if filling.tiers else 1)]
     with psycopg.connect(conninfo) as connection:
         chunk = len(part) if filling.in_log_order else _CHUNK
         for begin in range(0, len(part), chunk):
             rows: Rows = {table: [] for table in _COLUMNS}
             for index in part[begin : begin + chunk]:
                 customer_id = filling.customer_id(index)
-                first_place = stored + index
-                _add_customer(rows, customer_id, _events(template, customer_id, first_place, filling.customers), kek)
+                template = templates[_scattered(index) % len(templates)]
+                events = _events(template, customer_id, stored + index, filling.customers)
+                _add_customer(rows, customer_id, events, kek)
             if filling.in_log_order:
                 _sort(rows)
             _copy(connection, rows)
             connection.commit()
 
 
-def _template(filling: Filling) -> list[RecordedEvent]:
+def _scattered(index: int) -> int:
+    """A number without a pattern, the same in every run."""
+    return int.from_bytes(hashlib.sha256(index.to_bytes(8)).digest()[:8])
+
+
+def _template(filling: Filling, variant: int = 0) -> list[RecordedEvent]:
     """The events of one customer as the domain decides them."""
     circumstances = Circumstances(effective_from=_BEGIN, initial_load=True)
+    if filling.tiers:  # a change of tier says why
+        stated = {"reason": Reason(text="the rule of the month"), "evidence": (Evidence(note="report"),)}
+        circumstances = circumstances.model_copy(update=stated)
     opening = Registration(customer_kind="ORGANISATION", name="Precision Instruments Ltd", owner="u-118")
     commands = [command for _, command in opening.commands(initial_load=True)]
+    tiers = _tier_changes(filling, len(commands), variant)
     while len(commands) < filling.events_each:
         number = len(commands)
-        commands.append(RecordAttribute(key=f"field_{number % 20}", value=_text(number, filling.value_bytes)))
+        attribute = RecordAttribute(key=f"field_{number % 20}", value=_text(number, filling.value_bytes))
+        commands.append(tiers.get(number) or attribute)
     changes = tuple(Change(command, circumstances) for command in commands[: filling.events_each])
     customer_id = filling.customer_id(0)
     file = CustomerFile(customer_id, as_of=_BEGIN)
@@ -200,6 +221,17 @@ def _text(number: int, length: int) -> str:
 def _word(rank: int) -> str:
     letters = random.Random(rank)  # noqa: S311 - no secret
     return "".join(letters.choices("etaoinshrdlucmfwypvbgk", k=letters.randint(2, 9)))
+
+
+def _tier_changes(filling: Filling, first: int, variant: int) -> dict[int, AssignTier]:
+    """By the number of the event; a code never follows itself."""
+    changes: dict[int, AssignTier] = {}
+    code = variant % len(_TIERS)
+    for number in range(filling.tiers):
+        place = first + number * (filling.events_each - first) // filling.tiers
+        changes[place] = AssignTier(to_code=_TIERS[code], basis=TierBasis.RULE)
+        code = (code + 1 + (variant >> (2 + number)) % (len(_TIERS) - 1)) % len(_TIERS)
+    return changes
 
 
 def _events(

@@ -55,10 +55,24 @@ def service(conninfo: str, data: Path, *options: str) -> Iterator[Server]:
 @contextmanager
 def crud(conninfo: str, data: Path) -> Iterator[Server]:
     """Run the baseline on a database, with the signing key of the service's data folder. Raises Unsuitable."""
-    announced = data / "crud.port"
+    with _baseline("crud", conninfo, data) as server:
+        yield server
+
+
+@contextmanager
+def plain_portfolio(conninfo: str, data: Path) -> Iterator[Server]:
+    """Run the baseline of lists and counts in the same way."""
+    with _baseline("portfolio", conninfo, data) as server:
+        yield server
+
+
+@contextmanager
+def _baseline(name: str, conninfo: str, data: Path) -> Iterator[Server]:
+    announced = data / f"{name}.port"
     announced.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "bench.baselines.crud", conninfo, str(data / "keys" / "jwt.pem"), str(announced)]
-    with _running(command, data.with_name("crud.log"), announced.exists):
+    keys = str(data / "keys" / "jwt.pem")
+    command = [sys.executable, "-m", f"bench.baselines.{name}", conninfo, keys, str(announced)]
+    with _running(command, data.with_name(f"{name}.log"), announced.exists):
         yield Server(("127.0.0.1", int(announced.read_text())), _importer(data), data)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.yardstick import Yardstick
-from bench.yardsticks import append, feed, growth, history, rebuild, requests, sealing, size, start
+from bench.yardsticks import append, feed, growth, history, portfolio, rebuild, requests, sealing, size, start
 
 _CRUD: Final = "FastAPI + psycopg CRUD with an audit trigger"
 _LIBRARY: Final = "the eventsourcing library's PostgreSQL recorder"
@@ -18,6 +18,9 @@ EVERY: Final[tuple[Yardstick, ...]] = (
     Yardstick("B4", "append, one event a commit", "pgbench, single prepared INSERT", append.against_the_limit),
     Yardstick("B5", "one customer at a past moment", "its current profile", history.past_moments),
     Yardstick("B7", "blame and audit trail of one customer", "its current profile", history.blame_and_trail),
+    Yardstick(
+        "B6", "the portfolio at a past moment", "FastAPI + psycopg on a plain current table", portfolio.portfolios
+    ),
     Yardstick(
         "B8", "rebuild of every read model", "the eventsourcing library's ProjectionRunner doing one", rebuild.rebuilds
     ),
