@@ -171,7 +171,7 @@ def _complete(app: FastAPI) -> Described:
         for operation in operations.values():
             operation["responses"].pop("422", None)  # FastAPI's own shape, which we never send
             answered = operation["responses"].get("200", {}).get("content", {})
-            if NDJSON in answered:
+            if NDJSON in answered and "$ref" not in answered.get(JSON, {}).get("schema", {}):
                 answered.pop(JSON, None)  # which FastAPI takes every answer for
     _, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()], ref_template=_REFERENCE)
     schema["components"] = {

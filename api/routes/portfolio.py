@@ -19,7 +19,7 @@ from api.portfolio_body import PortfolioQueryBody
 from api.portfolio_pages import continued, invalid_field, token_of
 from api.read_route import ReadRoute
 from api.schemas import PortfolioPage
-from api.tabular import NDJSON, Table, table_response, wanted_media_type
+from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
 from projections.basis import Basis
 from projections.portfolio import answers
 from projections.portfolio.query import Listing
@@ -33,7 +33,9 @@ router: Final = APIRouter(
 _MOST_GROUPS: Final = 10_000
 
 
-@router.post("/query", openapi_extra=openapi.question(PortfolioQueryBody, PortfolioPage, "after", formats=(NDJSON,)))
+@router.post(
+    "/query", openapi_extra=openapi.question(PortfolioQueryBody, PortfolioPage, "after", formats=(NDJSON, CSV, PARQUET))
+)
 async def query_portfolio(request: Request) -> Response:
     """Customers that meet all conditions at one moment, or groups of them.
 

@@ -14,12 +14,10 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection
 
-from db.queries import load
 from projections.portfolio.paths import Decided, Path
 from projections.portfolio.query import Grouping, Listing, SortPlace
 from projections.portfolio.statement import Laid, Statement, grouping, listing
 
-_QUERIES: Final = load("projections.portfolio", "transaction.sql")
 _BATCH: Final = 1000
 
 Row = list[Any]
@@ -51,14 +49,15 @@ async def page(
 async def whole(
     connection: AsyncConnection[Any], query: Listing, position: int, valid_at: datetime
 ) -> AsyncGenerator[list[Row], None]:
-    """All of them, some at a time, from one snapshot; in a transaction that ends with the iterator."""
+    """All of them, some at a time, by one statement and so from one snapshot; its transaction ends with the iterator.
+
+    A snapshot of before the statement would not do: a rebuild could put other tables in the place of these meanwhile.
+    """
     laid = listing(query, position, valid_at, limit=None, after=None)
-    async with connection.transaction():
-        await connection.execute(_QUERIES["one_snapshot"])
-        async with connection.cursor("portfolio") as cursor:
-            await cursor.execute(laid.statement.text, laid.statement.params)
-            while some := await cursor.fetchmany(_BATCH):
-                yield [_row(laid, query.columns, each) for each in some]
+    async with connection.transaction(), connection.cursor("portfolio") as cursor:
+        await cursor.execute(laid.statement.text, laid.statement.params)
+        while some := await cursor.fetchmany(_BATCH):
+            yield [_row(laid, query.columns, each) for each in some]
 
 
 async def groups(

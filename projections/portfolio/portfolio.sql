@@ -50,7 +50,7 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
     AND coalesce((
         SELECT true FROM read.facts
         WHERE facts.customer_id = registered.customer_id AND lower(facts.valid) <= %(valid_at)s::timestamptz
-            AND facts.known_from <= %(position)s AND facts.known_until > %(position)s
+            AND lower(facts.positions) <= %(position)s AND (upper(facts.positions) <= %(position)s) IS NOT TRUE
         LIMIT 1
     ), (
         SELECT true FROM read.facts
@@ -64,7 +64,8 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
 SELECT facts.value
 FROM read.facts
 WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended({customer}, 0)
-    AND hashtextextended(facts.slot, 0) = hashtextextended({slot}, 0)
+    AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
+        = hashtextextended({slot}, uuid_hash_extended({customer}, 1))
     AND facts.customer_id = {customer} AND facts.slot = {slot}
     AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent;
 
@@ -78,7 +79,7 @@ SELECT FROM ({held}) AS held WHERE {predicate};
 
 -- name: customer_kind
 -- As what one candidate was registered.
-SELECT registered.body -> 'data' -> 'customer_kind' AS value
+SELECT (registered.data -> 'customer_kind')::jsonb AS value
 FROM read.events AS registered
 WHERE registered.version = 1 AND registered.customer_id = {customer};
 

@@ -110,9 +110,10 @@ def test_two_exports_at_one_position_are_the_same_bytes(world: World, tmp_path: 
     world.project(*recorded(portfolio(1)))
     export(world, tmp_path / "one")
     with psycopg.connect(world.conninfo) as connection:  # as a rebuild might have stored them
+        columns = "customer_id, slot, value, absent, valid, positions, fact_from, rank, version"
         connection.execute("CREATE TEMPORARY TABLE shuffled AS SELECT * FROM read.facts ORDER BY md5(slot || version)")
         connection.execute("TRUNCATE read.facts")
-        connection.execute("INSERT INTO read.facts SELECT * FROM shuffled")
+        connection.execute(f"INSERT INTO read.facts ({columns}) SELECT {columns} FROM shuffled")  # noqa: S608 - literals
     export(world, tmp_path / "other")
     assert (tmp_path / "one" / "manifest.json").read_bytes() == (tmp_path / "other" / "manifest.json").read_bytes()
 

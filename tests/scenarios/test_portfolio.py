@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from pyarrow import parquet
 
 from tests.scenarios.client import WELL_FOUNDED, Api, File
 
@@ -146,6 +149,27 @@ def test_a_whole_table_has_the_rows_and_the_hash_of_its_pages(li_na: Api, owner:
         assert [json.loads(row) for row in rows] == told["items"]
         summary = json.loads(last)["summary"]
         assert (summary["row_count"], summary["content_sha256"]) == (len(rows), told["basis"]["content_sha256"])
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "application/vnd.apache.parquet"])
+def test_a_file_of_all_rows_says_what_the_pages_say(li_na: Api, owner: str, media_type: str) -> None:
+    """Two departments that took different formats see that they have the same rows."""
+    files = [li_na.register(owner=owner) for _ in range(3)]
+    question: dict[str, Any] = {"where": _owned(owner), "columns": ["customer_id", "/owner/ACCOUNT_MANAGER"]}
+    told = _ask(li_na, files[-1], **question)
+    headers = {"Authorization": f"Bearer {li_na.token}", "Accept": media_type}
+    answer = li_na.http.request("POST", _PATH, content=orjson.dumps(question), headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0] == media_type
+    assert answer.headers["dossier-row-count"] == "3"
+    assert answer.headers["dossier-content-sha256"] == told["basis"]["content_sha256"]
+    assert len(answer.content) == int(answer.headers["content-length"])
+    if media_type == "text/csv":
+        rows = [{"customer_id": file.customer_id, "/owner/ACCOUNT_MANAGER": owner} for file in files]
+        assert list(csv.DictReader(io.StringIO(answer.text))) == sorted(rows, key=lambda row: row["customer_id"])
+    else:
+        table = parquet.read_table(io.BytesIO(answer.content))
+        assert table.column("customer_id").to_pylist() == sorted(file.customer_id for file in files)
 
 
 def test_before_the_first_fact_there_are_no_rows(li_na: Api, owner: str) -> None:

@@ -3,20 +3,27 @@
 -- are compared several times as fast as ranges, and an index can hold them beside what is counted.
 
 ALTER TABLE read.facts
-    ADD COLUMN known_from bigint GENERATED ALWAYS AS (lower(positions)) STORED,
-    ADD COLUMN known_until bigint
-        GENERATED ALWAYS AS (coalesce(upper(positions), 9223372036854775807)) STORED,
-    ADD COLUMN valid_from timestamptz GENERATED ALWAYS AS (lower(valid)) STORED,
-    ADD COLUMN valid_until timestamptz GENERATED ALWAYS AS (coalesce(upper(valid), 'infinity')) STORED,
+    ADD COLUMN known_from bigint GENERATED ALWAYS AS (
+        CASE WHEN slot LIKE ANY ('{/tier/%,/owner/%,/tags/%}') THEN lower(positions) END
+    ) STORED,
+    ADD COLUMN known_until bigint GENERATED ALWAYS AS (
+        CASE WHEN slot LIKE ANY ('{/tier/%,/owner/%,/tags/%}') THEN coalesce(upper(positions), 9223372036854775807) END
+    ) STORED,
+    ADD COLUMN valid_from timestamptz GENERATED ALWAYS AS (
+        CASE WHEN slot LIKE ANY ('{/tier/%,/owner/%,/tags/%}') THEN lower(valid) END
+    ) STORED,
+    ADD COLUMN valid_until timestamptz GENERATED ALWAYS AS (
+        CASE WHEN slot LIKE ANY ('{/tier/%,/owner/%,/tags/%}') THEN coalesce(upper(valid), 'infinity') END
+    ) STORED,
     ADD COLUMN code text GENERATED ALWAYS AS (
         CASE
             WHEN slot LIKE '/tier/%' THEN coalesce(value ->> 'code', '')
             WHEN slot LIKE '/owner/%' THEN coalesce(value #>> '{}', '')
-            ELSE ''
+            WHEN slot LIKE '/tags/%' THEN ''
         END
     ) STORED;
-COMMENT ON COLUMN read.facts.known_from IS 'The bounds of positions and valid again, open ends as the greatest value.';
-COMMENT ON COLUMN read.facts.code IS 'The code of a tier, the staff id of an owner; empty for every other slot.';
+COMMENT ON COLUMN read.facts.known_from IS 'The bounds of positions and valid again, open ends as the greatest value; null for slots that nobody is counted by.';
+COMMENT ON COLUMN read.facts.code IS 'The code of a tier, the staff id of an owner, empty for a tag; null for every other slot.';
 
 -- Who owns many customers, and which tier is a rare one, does not show in slots and values looked at apart.
 CREATE STATISTICS read.facts_values (mcv) ON slot, value FROM read.facts;
