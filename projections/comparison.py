@@ -26,6 +26,7 @@ from ledger import codec
 from ledger.errors import DataKeyMissing, UnreadableEvent
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.streams import StoredStream, read_streams
+from projections.checksums import TableChecksums, Tally, checksum_of
 from projections.differences import (
     Difference,
     IdentifierRow,
@@ -46,6 +47,7 @@ __all__ = [
     "compare",
     "differences_from_shadow",
     "hold_tables",
+    "live_checksums",
 ]
 
 _QUERIES: Final = load("projections", "comparison.sql")
@@ -123,11 +125,16 @@ def compare(
 
 
 def differences_from_shadow(
-    live: Connection[Any], shadow: Connection[Any], tables: Collection[Followed]
-) -> Iterator[Difference]:
-    """Where live tables are not what their shadows are, by customer; each seen by its connection's transaction."""
+    live: Connection[Any], shadow: Connection[Any], tables: Collection[Followed], found: Callable[[Difference], None]
+) -> list[TableChecksums]:
+    """Tell where live tables are not what their shadows are, by customer; return the checksums of both.
+
+    Each is seen by its connection's transaction; `live` has been used by `compare` before.
+    """
     shadow.execute(_QUERIES["speak_plainly"])
-    differing = merge(*(_differing_customers(live, shadow, table) for table in tables))
+    reached = dict(live.execute(_QUERIES["positions"]).fetchall())
+    tallies = {table: (Tally(live, "read", table), Tally(shadow, "shadow", table)) for table in tables}
+    differing = merge(*(_differing_customers(*both) for both in tallies.values()))
     customer_ids = (customer_id for customer_id, _ in groupby(differing))
     while some := list(islice(customer_ids, _CUSTOMERS)):
         wanted, held = (
@@ -136,30 +143,30 @@ def differences_from_shadow(
         )
         for customer_id in some:
             rows = {table: wanted[table].get(customer_id, []) for table in tables}
-            yield from _followed_differences(
-                customer_id, rows, {table.name: held[table].get(customer_id, []) for table in tables}
-            )
+            of_customer = {table.name: held[table].get(customer_id, []) for table in tables}
+            for difference in _followed_differences(customer_id, rows, of_customer):
+                found(difference)
+    return [
+        TableChecksums(table.name, reached[table.name], of_live.checksum, of_shadow.checksum)
+        for table, (of_live, of_shadow) in tallies.items()
+    ]
 
 
-def _differing_customers(live: Connection[Any], shadow: Connection[Any], table: Followed) -> Iterator[UUID]:
-    digests = merge(_digests(live, "read", table), _digests(shadow, "shadow", table))
-    for customer_id, of_both in groupby(digests, key=itemgetter(0)):
+def live_checksums(live: Connection[Any], names: Collection[str]) -> list[TableChecksums]:
+    """The checksums of the live tables of these names, as the transaction of `live` sees them."""
+    reached = dict(live.execute(_QUERIES["positions"]).fetchall())
+    return [
+        TableChecksums(name, reached.get(name, 0), checksum_of(live, table))
+        for name, table in FOLLOWED.items()
+        if name in names
+    ]
+
+
+def _differing_customers(live: Tally, shadow: Tally) -> Iterator[UUID]:
+    for customer_id, of_both in groupby(merge(live.digests(), shadow.digests(), key=itemgetter(0)), key=itemgetter(0)):
         first, *others = of_both
         if others != [first]:
             yield customer_id
-
-
-def _digests(connection: Connection[Any], schema: str, table: Followed) -> Iterator[tuple[UUID, str]]:
-    with connection.cursor(f"digests_{table.name}", binary=True) as cursor:
-        cursor.itersize = _BATCH
-        yield from cursor.execute(_of_table("digests", schema, table, columns=_digested(table)))
-
-
-def _digested(table: Followed) -> Composed:
-    return SQL(", ").join(
-        SQL("{}::text" if number in table.json_columns else "{}").format(Identifier(column))
-        for number, column in enumerate(table.columns)
-    )
 
 
 def _followed_differences(
@@ -283,8 +290,8 @@ def _rows_by_customer(
             yield UUID(customer_id), [_plain(table, row) for row in rows]
 
 
-def _of_table(query: str, schema: str, table: Followed, **parts: Composed) -> Composed:
-    return SQL(_QUERIES[query]).format(table=Identifier(schema, table.name), **parts)
+def _of_table(query: str, schema: str, table: Followed) -> Composed:
+    return SQL(_QUERIES[query]).format(table=Identifier(schema, table.name))
 
 
 def _plain(table: Followed, row: Row) -> Row:

@@ -13,15 +13,6 @@ SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', 
 -- How far the projections are.
 SELECT projection, position FROM read.tracking;
 
--- name: digests
--- Per customer a number that differs where the rows of two tables do, whatever their order.
--- JSON stands in `columns` as text: its own hash does not see where a nested list or object ends.
--- The digest is taken below a fence, so that no more than it is sorted or hashed to form the groups.
-SELECT customer_id, sum(digest)::text
-FROM (SELECT customer_id, hash_record_extended(ROW({columns}), 0) AS digest FROM {table} OFFSET 0) AS digested
-GROUP BY customer_id
-ORDER BY customer_id;
-
 -- name: facts
 -- The rectangles, of all customers or of some.
 SELECT customer_id::text, slot, value::text, absent::text, valid::text, positions::text, fact_from::text, rank::text,

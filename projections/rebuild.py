@@ -9,9 +9,10 @@ next rebuild removes what we left.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +26,16 @@ from ledger.kek import FileKek
 from ledger.keys import KeyStore
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.verify import one_moment
-from projections.comparison import FOLLOWED, INLINE, Compared, compare, differences_from_shadow, hold_tables
+from projections.checksums import TableChecksums
+from projections.comparison import (
+    FOLLOWED,
+    INLINE,
+    Compared,
+    compare,
+    differences_from_shadow,
+    hold_tables,
+    live_checksums,
+)
 from projections.differences import Difference
 from projections.errors import AnotherRebuild, NeverFree, StreamUnreadable
 from projections.expected import Followed
@@ -74,19 +84,21 @@ class Summary:
     unrepaired: list[Difference] = field(default_factory=list)
     wrong_in_place: set[UUID] = field(default_factory=set)
     """The customers whose rows are to be put right in place."""
+    checksums: list[TableChecksums] = field(default_factory=list)
+    """Of the tables that follow the log: the live one as it was found, and the shadow, both at the same position."""
 
     def take(self, compared: Compared, watch: Watch) -> None:
         self.customers += compared.events > 0
         self.events += compared.events
-        self.note(compared.differences, watch)
+        for difference in compared.differences:
+            self.note(difference, watch)
         watch.passed(compared.events)
 
-    def note(self, differences: Iterable[Difference], watch: Watch) -> None:
-        for difference in differences:
-            self.differences += 1
-            watch.found(difference)
-            if difference.table.removeprefix("read.") in INLINE:
-                self.wrong_in_place.add(difference.customer_id)
+    def note(self, difference: Difference, watch: Watch) -> None:
+        self.differences += 1
+        watch.found(difference)
+        if difference.table.removeprefix("read.") in INLINE:
+            self.wrong_in_place.add(difference.customer_id)
 
 
 def count_events(conninfo: str) -> int:
@@ -106,6 +118,7 @@ def check(conninfo: str, kek: FileKek, watch: Watch, names: Collection[str] = EV
         hold_tables(moment)
         for compared in compare(moment, _keys(moment, kek), names, skip=summary.unreadable.append):
             summary.take(compared, watch)
+        summary.checksums = live_checksums(moment, names)
     return summary
 
 
@@ -178,7 +191,8 @@ class _Rebuild:
                     shadow.add(compared.rows)
             if shadow is not None:
                 shadow.flush()
-                summary.note(differences_from_shadow(moment, self._owner, shadow.tables), self._watch)
+                found = partial(summary.note, watch=self._watch)
+                summary.checksums = differences_from_shadow(moment, self._owner, shadow.tables, found)
             return self._positions(moment)
 
     def build_and_switch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -46,6 +47,13 @@ def execute(database: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+def lines(out: str) -> tuple[list[str], list[str], str]:
+    """What was printed: the differences, the checksums, and the last line."""
+    *told, last = out.splitlines()
+    differences = [line for line in told if " of customer " in line]
+    return differences, told[len(differences) :], last
+
+
 def test_a_corrupted_row_is_named_and_put_right(dossier: Dossier, told: str) -> None:
     execute(told, "UPDATE read.facts SET value = '3' WHERE value = '4'", "DELETE FROM read.identifier")
     named = [
@@ -54,20 +62,53 @@ def test_a_corrupted_row_is_named_and_put_right(dossier: Dossier, told: str) -> 
     ]
     told_only = dossier("rebuild", "--check")
     assert told_only.exit_code == 7
-    assert told_only.out.splitlines()[:-1] == named
-    assert told_only.out.splitlines()[-1].startswith("compared 2 customers, 15 events in ")
+    assert lines(told_only.out)[0] == named
+    assert lines(told_only.out)[-1].startswith("compared 2 customers, 15 events in ")
     assert told_only.out.endswith(": 2 differences\n")
     assert told_only.err == (
         "dossier: the read models are not what the events say; `dossier rebuild` puts them right\n"
     )
     done = dossier("rebuild")
     assert (done.exit_code, done.err) == (0, "")
-    assert sorted(done.out.splitlines()[:-1]) == named
-    assert done.out.splitlines()[-1].startswith("rebuilt 2 customers, 15 events in ")
+    assert sorted(lines(done.out)[0]) == named
+    assert lines(done.out)[-1].startswith("rebuilt 2 customers, 15 events in ")
     assert done.out.endswith(": 2 differences put right\n")
     again = dossier("rebuild", "--check")
     assert (again.exit_code, again.err) == (0, "")
     assert again.out.endswith(": 0 differences\n")
+
+
+def test_checksums_of_both_tables_are_told_at_one_position(dossier: Dossier, told: str) -> None:
+    execute(told, "DELETE FROM read.events WHERE version = 9")
+    _, checksums, _ = lines(dossier("rebuild").out)
+    facts, events, changes = checksums
+    rows = r"\d+ rows, checksum [0-9a-f]{16}"
+    assert re.fullmatch(rf"read\.facts at position 15: {rows}, as computed anew", facts)
+    assert re.fullmatch(rf"read\.events at position 15: 14 rows, .*; computed anew: 15 {rows[4:]}", events)
+    assert re.fullmatch(rf"read\.changes at position 15: {rows}, as computed anew", changes)
+    # another person, who looks at what was switched in, is told the same
+    computed = [facts.removesuffix(", as computed anew"), re.sub("14 rows.*anew: ", "", events)]
+    assert lines(dossier("rebuild", "--check").out)[1] == [*computed, changes.removesuffix(", as computed anew")]
+
+
+def test_programs_are_told_in_json(dossier: Dossier, told: str) -> None:
+    execute(told, "DELETE FROM read.events WHERE version = 9")
+    checked = dossier("rebuild", "--check", "--json")
+    assert checked.exit_code == 7
+    done = dossier("rebuild", "--json")
+    for document in (checked.json(), done.json()):
+        assert (document["customers"], document["events"], document["difference_count"]) == (2, 15, 1)
+        assert document["differences"] == [
+            {"table": "read.events", "customer_id": str(ACME), "key": "9", "detail": "is missing"}
+        ]
+        assert (document["unreadable"], document["unrepaired"]) == ([], [])
+    of_check, of_rebuild = checked.json()["tables"], done.json()["tables"]
+    assert [each | {"shadow": None} for each in of_rebuild] == of_check
+    events = of_rebuild[1]
+    assert (events["table"], events["position"]) == ("read.events", 15)
+    assert (events["live"]["rows"], events["shadow"]["rows"]) == (14, 15)
+    assert events["live"]["checksum"] != events["shadow"]["checksum"]
+    assert dossier("rebuild", "--check", "--json").json()["tables"][1]["live"] == events["shadow"]
 
 
 def test_some_read_models_can_be_rebuilt_alone(dossier: Dossier, told: str) -> None:
@@ -151,4 +192,4 @@ def test_where_no_database_is_none_is_made(dossier: Dossier, kek_file: Path) -> 
 def test_beside_a_running_service_it_finds_the_database(dossier: Dossier, service: RunningService) -> None:
     done = dossier("rebuild", "--data", service.data)
     assert (done.exit_code, done.err) == (0, "")
-    assert done.out.startswith("rebuilt ")
+    assert lines(done.out)[-1].startswith("rebuilt ")

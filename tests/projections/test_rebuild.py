@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from db.pool import connect
 from ledger.sealer import Sealer
-from projections.comparison import Difference
+from projections.checksums import Checksum, TableChecksums
+from projections.comparison import FOLLOWED, Difference
 from projections.errors import AnotherRebuild, NeverFree, SchemaTaken, StreamUnreadable, TablesAltered
 from projections.rebuild import Summary, Watch, check, rebuild
 from projections.runner import Runner
@@ -113,6 +114,28 @@ def test_json_is_compared_by_value_and_to_the_last_bracket(world: World) -> None
     assert [(each.key, each.detail) for each in notes.found] == [("/attributes/a", "differs in value")]
 
 
+def test_checksums_agree_where_rows_do_whatever_their_order(told: str) -> None:
+    before = rebuild(told, KEK, Notes().watch).checksums
+    assert [each.live == each.shadow for each in before] == [True] * 3
+    execute(told, "CREATE TABLE kept AS SELECT * FROM read.facts", "DELETE FROM read.facts")
+    execute(told, "INSERT INTO read.facts SELECT * FROM kept ORDER BY slot DESC, positions DESC", "DROP TABLE kept")
+    live = [each.live for each in check(told, KEK, Notes().watch).checksums]
+    assert live == [each.shadow for each in before]
+    execute(told, "UPDATE read.facts SET value = '77' WHERE value = '4'")
+    (damaged,) = rebuild(told, KEK, Notes().watch, ["facts"]).checksums
+    assert damaged.shadow == before[0].shadow
+    assert damaged.live != damaged.shadow
+    assert damaged.shadow is not None
+    assert damaged.live.rows == damaged.shadow.rows
+    assert damaged.live.digest != damaged.shadow.digest
+
+
+def test_checksums_are_of_the_position_of_the_comparison_whatever_follows(told: str) -> None:
+    notes = Notes({"building indexes": lambda: go_on(told)})
+    assert {each.position for each in rebuild(told, KEK, notes.watch).checksums} == {15}
+    assert {each.position for each in check(told, KEK, Notes().watch).checksums} == {18}
+
+
 def test_a_check_changes_nothing(told: str) -> None:
     execute(told, "DELETE FROM read.changes")
     ids = table_ids(told)
@@ -150,7 +173,8 @@ def test_the_schema_is_what_it_was(told: str) -> None:
 
 
 def test_an_empty_database_is_rebuilt(database: str) -> None:
-    assert rebuild(database, KEK, Notes().watch) == Summary()
+    nothing = [TableChecksums(name, 0, Checksum(), Checksum()) for name in FOLLOWED]
+    assert rebuild(database, KEK, Notes().watch) == Summary(checksums=nothing)
     check_nothing_differs(database)
 
 
