@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -10,14 +11,14 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.dependencies import reading
-from api.moments import require_seen
-from api.pages import limit_of, page_response, place_of
+from api.encoding import time_text
+from api.moments import Moment, basis_of
+from api.pages import limit_of, page_up_to, place_of
 from api.parameters import invalid_parameter
 from api.read_route import ReadRoute
 from api.schemas import CustomerPage
 from domain.errors import Refusal
 from domain.identifiers import normalised
-from projections import basis
 from projections.search import Wanted, search
 
 router: Final = APIRouter(
@@ -30,20 +31,41 @@ _TIER_SCHEME: Final = "VALUE"
 _OWNER_ROLE: Final = "ACCOUNT_MANAGER"
 
 
+class _Last(NamedTuple):
+    """Where a page ends: the instant that the whole list is about, and the last customer."""
+
+    valid_at: datetime
+    customer_id: UUID
+
+    @classmethod
+    def read(cls, text: str) -> _Last:
+        """Raises ValueError."""
+        valid_at, customer_id = text.split()
+        return cls(datetime.fromisoformat(valid_at).astimezone(), UUID(customer_id))
+
+    def __str__(self) -> str:
+        return f"{time_text(self.valid_at)} {self.customer_id}"
+
+
 @router.get(
     "", openapi_extra=openapi.read(CustomerPage, "identifier", "name", "tier", "owner", "limit", "page_token", "after")
 )
 async def list_customers(request: Request) -> Response:
     """Current customers that meet all conditions, page by page, every page as of one position."""
-    wanted, limit, place = _wanted(request), limit_of(request), place_of(request, UUID)
+    wanted, limit, place = _wanted(request), limit_of(request), place_of(request, _Last.read)
+    moment = Moment(valid_at=place.key.valid_at, at_position=place.position) if place else Moment()
     async with reading(request) as connection:
-        await require_seen(connection, request)
-        now = await basis.latest(connection)
-        position = place.position if place else now.position
+        found = await basis_of(connection, request, moment)
         items = await search(
-            connection, position, now.valid_at, wanted, limit=limit, after=place.key if place else None
+            connection,
+            found.position,
+            found.valid_at,
+            wanted,
+            limit=limit,
+            after=place.key.customer_id if place else None,
         )
-    return page_response(request, items, limit, position, "customer_id")
+    last = _Last(found.valid_at, UUID(items[-1]["customer_id"])) if len(items) == limit else None
+    return page_up_to(request, items, found.position, None if last is None else str(last))
 
 
 def _wanted(request: Request) -> Wanted:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from tests.scenarios.client import WELL_FOUNDED, Api, File
+from tests.scenarios.service import wait_until
 
 
 def _found(api: Api, file: File, **query: Any) -> list[str]:
@@ -88,6 +92,41 @@ def test_a_list_is_read_page_by_page_as_of_one_moment(li_na: Api, owner: str) ->
         seen += [item["customer_id"] for item in page["items"]]
     assert seen == sorted(file.customer_id for file in files)
     assert len(_found(li_na, late, owner=owner)) == 6
+
+
+def test_what_takes_effect_between_two_pages_is_on_neither_side_of_them(li_na: Api, owner: str) -> None:
+    """Every page is about the instant of the first one: nobody moves out of a list while it is read."""
+    files = sorted((li_na.register(owner=owner) for _ in range(3)), key=lambda file: file.customer_id)
+    now = datetime.fromisoformat(files[0].profile()["basis"]["known_at"])
+    starts = now + timedelta(seconds=1.5)
+    leaving = files[-1]
+    leaving.record("/owners", role="ACCOUNT_MANAGER", to_staff="u-1", effective_from=starts.isoformat())
+    query: dict[str, Any] = {"owner": owner, "after": leaving.token, "limit": 1}
+    page = li_na.get("/v1/customers", **query).json()
+    on_time = datetime.fromisoformat(leaving.profile()["basis"]["known_at"]) < starts
+    wait_until(lambda: leaving.profile()["owner"] == {"ACCOUNT_MANAGER": "u-1"})
+    seen = [item["customer_id"] for item in page["items"]]
+    while page["next_page_token"]:
+        page = li_na.get("/v1/customers", page_token=page["next_page_token"], **query).json()
+        seen += [item["customer_id"] for item in page["items"]]
+    assert seen == [file.customer_id for file in files[: 3 if on_time else 2]]
+
+
+def test_a_page_token_for_what_is_not_known_yet_is_refused(li_na: Api, owner: str) -> None:
+    """Made up, or of a log that lost its end: what such a page shows would move while it is read."""
+    file = li_na.register(owner=owner)
+    token = li_na.get("/v1/customers", owner=owner, limit=1, after=file.token).json()["next_page_token"]
+    position, last, query = orjson.loads(urlsafe_b64decode(token))
+    made_up = {"owner": owner, "limit": 1, "page_token": _token(2**62, last, query)}
+    assert li_na.get("/v1/customers", expect=404, **made_up).json()["type"] == "urn:dossier:problem:position-unknown"
+    for wrong in (last.split()[1], f"{last} more", f"yesterday {file.customer_id}", "", 7):
+        made_up["page_token"] = _token(position, wrong, query)
+        problem = li_na.get("/v1/customers", expect=422, **made_up).json()
+        assert problem["errors"][0]["pointer"] == "page_token"
+
+
+def _token(*content: Any) -> str:
+    return urlsafe_b64encode(orjson.dumps(content)).decode()
 
 
 @pytest.mark.parametrize(
