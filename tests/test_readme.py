@@ -55,27 +55,31 @@ def test_the_tour_has_examples() -> None:
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.command[:60])
 def test_the_tour_prints_what_the_readme_shows(sample: RunningService, example: Example) -> None:
-    assert _comparable(run(sample, example.command)) == _comparable(example.output)
+    assert comparable(run(sample, example.command)) == comparable(example.output)
+
+
+def environment(running: RunningService) -> dict[str, str]:
+    """Of a shell in which the commands of our documents are followed."""
+    folder = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "DOSSIER_DATA": str(running.data),
+        "DOSSIER_URL": running.url,
+        "DOSSIER_TOKEN": running.token,
+        "COLUMNS": "110",
+    }
 
 
 def run(sample: RunningService, command: str) -> str:
-    folder = Path(sys.executable).parent
-    environment = {
-        **os.environ,
-        "PATH": f"{folder}:{os.environ['PATH']}",
-        "DOSSIER_DATA": str(sample.data),
-        "DOSSIER_URL": sample.url,
-        "DOSSIER_TOKEN": (sample.data / "token").read_text().strip(),
-        "COLUMNS": "110",
-    }
     done = subprocess.run(  # noqa: S602 - the README's own commands
-        command, shell=True, cwd=README.parent, env=environment, capture_output=True, text=True, check=False
+        command, shell=True, cwd=README.parent, env=environment(sample), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def _comparable(output: str) -> str:
+def comparable(output: str) -> str:
     for pattern, name in _VARIES:
         output = pattern.sub(name, output)
     return output.strip()
