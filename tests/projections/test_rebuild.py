@@ -275,6 +275,21 @@ def test_nobody_who_writes_reads_or_projects_meets_an_error(told: str) -> None:
     check_everything(told, KEK)
 
 
+def test_a_snapshot_of_before_the_switch_finds_less_than_it_promises(told: str) -> None:
+    """Why no read keeps a snapshot over several statements, and a statement of its own sees all (architecture.md)."""
+    seen: list[Any] = []
+    count = "SELECT (SELECT min(position) FROM read.tracking), (SELECT count(*) FROM read.events)"
+    with connect(told, "dossier_reader") as kept, connect(told, "dossier_reader", autocommit=True) as apart:
+        kept.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        promise = {
+            "catching up": lambda: seen.append(kept.execute("SELECT min(position) FROM read.tracking").fetchone())
+        }
+        rebuild(told, KEK, Notes({"building indexes": lambda: go_on(told), **promise}).watch)
+        assert seen == [(18,)]
+        assert kept.execute(count).fetchone() == (18, 15)
+        assert apart.execute(count).fetchone() == (18, 18)
+
+
 @contextmanager
 def follower(database: str, stop: threading.Event) -> Iterator[None]:
     """A sealer and a runner at work, until `stop` is set."""
