@@ -52,9 +52,9 @@ CROSS JOIN LATERAL (
 ORDER BY held.slot;
 
 -- name: corrections_between
--- The corrections and retractions that touched slots between two positions.
-SELECT slot, version
-FROM read.changes
-WHERE customer_id = %(customer_id)s AND slot = ANY (%(slots)b::text[]) AND kind = 'CORRECTION'
-    AND position > %(after)s AND position <= %(position)s
-ORDER BY position;
+-- The corrections and retractions that touched slots of customers between two positions.
+SELECT changes.customer_id, changes.slot, changes.version
+FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[]) AS wanted (customer_id, slot)
+JOIN read.changes USING (customer_id, slot)
+WHERE changes.kind = 'CORRECTION' AND changes.position > %(after)s AND changes.position <= %(position)s
+ORDER BY changes.position;

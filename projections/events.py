@@ -133,12 +133,15 @@ def _item(body: str, changes: str | None) -> dict[str, Any]:
 
 
 async def bodies_of(
-    connection: AsyncConnection[Any], customer_id: UUID, versions: Iterable[int]
-) -> dict[int, dict[str, Any]]:
-    """The bodies of some of a customer's events, by version."""
-    params = {"customer_id": customer_id, "versions": sorted(set(versions))}
-    cursor = await connection.execute(_QUERIES["by_versions"], params)
-    return {version: orjson.loads(body) async for version, body in cursor}
+    connection: AsyncConnection[Any], wanted: Iterable[tuple[UUID, int]]
+) -> dict[UUID, dict[int, dict[str, Any]]]:
+    """The bodies of some customers' events, by customer and version."""
+    keys = sorted(set(wanted))
+    params = {"customer_ids": [key[0] for key in keys], "versions": [key[1] for key in keys]}
+    bodies: dict[UUID, dict[int, dict[str, Any]]] = {}
+    for customer_id, version, body in await (await connection.execute(_QUERIES["by_versions"], params)).fetchall():
+        bodies.setdefault(customer_id, {})[version] = orjson.loads(body)
+    return bodies
 
 
 class WholePage(NamedTuple):

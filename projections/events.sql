@@ -17,11 +17,11 @@ SELECT * FROM unnest(
 SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1;
 
 -- name: by_versions
--- Some events of one customer.
-SELECT version, read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
-                                event_id, is_decision, type, envelope, data)
-FROM read.events
-WHERE customer_id = %(customer_id)s AND version = ANY (%(versions)b::bigint[]);
+-- Some events of several customers.
+SELECT customer_id, version, read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
+                                             event_id, is_decision, type, envelope, data)
+FROM unnest(%(customer_ids)b::uuid[], %(versions)b::bigint[]) AS wanted (customer_id, version)
+JOIN read.events USING (customer_id, version);
 
 -- name: items
 -- Some events of any customers, in the order given, each with the slots it moved.

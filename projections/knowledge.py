@@ -72,7 +72,8 @@ async def knowledge(
     rows = [(row[0], _Telling(*row[1:5]), _Telling(*row[5:9]), _Ending(*row[9:])) for row in await cursor.fetchall()]
     versions = {told.version for row in rows for told in row[1:3]}
     versions |= {ending.version for *_, ending in rows if ending.version is not None}
-    bodies = await bodies_of(connection, customer_id, versions)
+    told = await bodies_of(connection, ((customer_id, version) for version in versions))
+    bodies = told.get(customer_id, {})
     return [
         (
             ValuePlace(first.position, first.version),

@@ -22,7 +22,8 @@ from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
 from projections import changes, events
 from projections.basis import Basis
-from projections.diff import Point, diff
+from projections.causes import Point
+from projections.diff import diff
 from projections.events import HistoryFilter
 from projections.past import version_at
 

@@ -19,8 +19,9 @@ from domain.facts import ABSENT, same_json
 from domain.values import LATEST
 from projections import facts
 from projections.basis import at_position, position_of
+from projections.causes import Point
 from projections.changes import blame
-from projections.diff import Point, diff
+from projections.diff import diff
 from projections.expected import FACTS
 from projections.past import file_at
 from tests.make import RECORDING_STARTS, Stream, at
