@@ -127,6 +127,27 @@ async def holders_at(
     }
 
 
+async def holders_of(
+    connection: AsyncConnection[Any],
+    customer_ids: Sequence[UUID],
+    slots: Iterable[str],
+    position: int,
+    valid_at: datetime,
+) -> dict[UUID, dict[str, HeldFact]]:
+    """The same of several customers, and of some slots only."""
+    params = {
+        "customer_ids": list(customer_ids),
+        "slots": sorted(set(slots)),
+        "position": position,
+        "valid_at": valid_at,
+    }
+    holders: dict[UUID, dict[str, HeldFact]] = {customer_id: {} for customer_id in customer_ids}
+    cursor = await connection.execute(_QUERIES["states_at"], params)
+    for customer_id, slot, value, absent, *place in await cursor.fetchall():
+        holders[customer_id][slot] = HeldFact(slot, ABSENT if absent else orjson.loads(value), *place)
+    return holders
+
+
 def visible(holders: Mapping[str, HeldFact]) -> dict[str, HeldFact]:
     """What shows among holders: no absences, no child without its parent (as domain.fold.visible)."""
     present = {slot: fact for slot, fact in holders.items() if fact.value is not ABSENT}

@@ -38,3 +38,13 @@ FROM read.facts
 WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
     AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
     AND valid @> %(valid_at)s::timestamptz;
+
+-- name: states_at
+-- The facts that hold some slots of several customers at a position and a valid instant.
+SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, facts.version, facts.fact_from,
+       lower(facts.valid), upper(facts.valid)
+FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
+JOIN read.facts USING (customer_id)
+WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(wanted.customer_id, 0)
+    AND facts.slot = ANY (%(slots)b::text[]) AND facts.positions @> %(position)s::bigint
+    AND facts.valid @> %(valid_at)s::timestamptz;

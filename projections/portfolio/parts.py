@@ -187,7 +187,7 @@ class Parts:
         return self._slot(path.slot)
 
     def _values(self, path: Path, operands: Sequence[Any]) -> Composable:
-        slot, family = self.put(path.slot), _family(path.slot)
+        slot, family = self.put(path.slot), family_of(path.slot)
         distinct = {(isinstance(operand, bool), operand): operand for operand in operands}.values()
         values = [_json(_whole(path, operand)) for operand in distinct]
         if len(values) > _FEW_VALUES or not values:
@@ -200,7 +200,7 @@ class Parts:
         return SQL(" UNION ALL ").join(SQL("({})").format(each) for each in found)
 
     def _slot(self, slot: str) -> Composable:
-        return composed("by_slot", slot=self.put(slot), family=_family(slot))
+        return composed("by_slot", slot=self.put(slot), family=family_of(slot))
 
     def _held(self, path: Path, customer: Composable) -> Composable:
         if path.decided is not None:
@@ -253,7 +253,8 @@ class Parts:
 _NAMES: Final = {Decided.CUSTOMER_KIND: "customer_kind", Decided.FILE_STATE: "file_state"}
 
 
-def _family(slot: str) -> SQL:
+def family_of(slot: str) -> SQL:
+    """What a classified slot begins with, as a constant that leads to an index of such slots."""
     return next(constant for begin, constant in _CLASSIFIED.items() if slot.startswith(begin))
 
 
