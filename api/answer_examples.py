@@ -263,6 +263,32 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
             "content_sha256": "1d06dfb3da06a5c41d763a7eba5728ad03e055c6c5cb629493278771c3b18a4e",
         },
     },
+    "PortfolioDifferences": {
+        "items": [
+            {
+                "customer_id": _CUSTOMER,
+                "movement": "MOVED",
+                "from": "ORDINARY",
+                "to": "POTENTIAL",
+                "caused_by": [
+                    {
+                        **_EVENT_PLACE,
+                        "position": 259,
+                        "actor": "u-118",
+                        "approved_by": None,
+                        "reason": "12-month amount reached 151 200 CNY",
+                    }
+                ],
+                "effective_from": _FROM,
+                "kind": "CHANGE",
+            }
+        ],
+        "matrix": [{"from": "ORDINARY", "to": "POTENTIAL", "count": 1}],
+        "counts": {"ENTERED": 0, "LEFT": 0, "MOVED": 1},
+        "next_page_token": None,
+        "from": {**_BASIS, "position": 140, "known_at": _FROM, "valid_at": _FROM},
+        "to": _BASIS,
+    },
     "Alive": {"status": "alive"},
     "Ready": {"status": "ready", "unsealed": 0, "sealed": 260, "position": 260},
 }

@@ -23,7 +23,18 @@ from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
 from api.replaying import Replays
 from api.room import BodyRooms
-from api.routes import audit, commands, health, history, lists, portfolio, profiles, replay, timelines
+from api.routes import (
+    audit,
+    commands,
+    health,
+    history,
+    lists,
+    portfolio,
+    portfolio_diff,
+    profiles,
+    replay,
+    timelines,
+)
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
 from ledger.application import Ledger
@@ -108,7 +119,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    for routes in (commands, lists, profiles, history, timelines, replay, audit, portfolio, health):
+    reads = (lists, profiles, history, timelines, replay, audit, portfolio, portfolio_diff)
+    for routes in (commands, *reads, health):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(routes.router.routes)
     openapi.install(app)

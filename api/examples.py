@@ -136,4 +136,10 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "columns": ["customer_id", "/tier/VALUE/code", "/owner/ACCOUNT_MANAGER"],
     },
+    "PortfolioDiffBody": {
+        "from": {"known_at": "2026-03-31T23:59:59+08:00"},
+        "to": {"known_at": "2026-06-30T23:59:59+08:00"},
+        "where": {"all": [{"path": "/owner/ACCOUNT_MANAGER", "eq": "u-118"}]},
+        "path": "/tier/VALUE/code",
+    },
 }

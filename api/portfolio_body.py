@@ -60,19 +60,19 @@ def _bound(value: Any) -> Any:
     return storable_json(value)
 
 
-_Text = Annotated[StrictStr, Field(max_length=1000), AfterValidator(storable_text)]
-_PathText = Annotated[_Text, _known(path_of)]
-_GroupPath = Annotated[_Text, _known(group_path_of)]
+Text = Annotated[StrictStr, Field(max_length=1000), AfterValidator(storable_text)]
+_PathText = Annotated[Text, _known(path_of)]
+GroupPath = Annotated[Text, _known(group_path_of)]
 # Not unions: of a value that fits none, each of their members would say why.
 _Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 _Bound = Annotated[Any, AfterValidator(_bound), WithJsonSchema({"type": ["string", "number"]})]
 
 
-class _Part(BaseModel):
+class BodyPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
-class PortfolioCondition(_Part):
+class PortfolioCondition(BodyPart):
     """At least one operator; of several all must hold. A customer without a value there meets `exists` false alone.
 
     Text is ordered by its code points, numbers by size; values of different JSON types are never equal.
@@ -86,7 +86,7 @@ class PortfolioCondition(_Part):
     ge: _Bound = ""
     lt: _Bound = ""
     le: _Bound = ""
-    prefix: _Text = ""
+    prefix: Text = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,20 +126,23 @@ def _ids(operator: Operator, operand: Any) -> Any:
         raise PydanticCustomError("uuid", "customer_id is compared with UUIDs") from error
 
 
-class PortfolioWhere(_Part):
+class PortfolioWhere(BodyPart):
     """`all`: every condition holds."""
 
     all: list[PortfolioCondition] = Field(default=[], max_length=_MOST_CONDITIONS)
 
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(condition for stated in self.all for condition in stated.conditions())
 
-class PortfolioSort(_Part):
+
+class PortfolioSort(BodyPart):
     """Numbers come first, by size, then everything else by its text; customers without a value come last."""
 
     path: _PathText
     descending: StrictBool = False
 
 
-class PortfolioMeasure(_Part):
+class PortfolioMeasure(BodyPart):
     """One of: how many customers, or what comes of the numbers at a path (what is no number is left out)."""
 
     count: StrictBool | None = None
@@ -159,7 +162,7 @@ class PortfolioMeasure(_Part):
         return Measure(kind, None if kind is MeasureKind.COUNT else path_of(getattr(self, kind)))
 
 
-class PortfolioQueryBody(_Part):
+class PortfolioQueryBody(BodyPart):
     """Which customers (`where`), as known and as valid when, and what of them: `columns`, or groups and measures.
 
     Of pages, everything but `page_token` and `limit` stays the same from one to the next.
@@ -171,10 +174,10 @@ class PortfolioQueryBody(_Part):
     where: PortfolioWhere = PortfolioWhere()
     columns: list[_PathText] = Field(default=[CUSTOMER_ID], max_length=_MOST_COLUMNS)
     sort: PortfolioSort | None = None
-    group_by: list[_GroupPath] = Field(default=[], max_length=_MOST_KEYS)
+    group_by: list[GroupPath] = Field(default=[], max_length=_MOST_KEYS)
     measures: list[PortfolioMeasure] = Field(default=[], max_length=_MOST_KEYS)
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ITEMS)
-    page_token: _Text | None = None
+    page_token: Text | None = None
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
@@ -198,11 +201,8 @@ class PortfolioQueryBody(_Part):
         """Its columns begin with the customer's id, each stands there once."""
         names = dict.fromkeys([CUSTOMER_ID, *self.columns])
         sort = Sort(path_of(self.sort.path), self.sort.descending) if self.sort else None
-        return Listing(self._where(), tuple(map(path_of, names)), sort)
+        return Listing(self.where.conditions(), tuple(map(path_of, names)), sort)
 
     def grouping(self) -> Grouping:
         measures = tuple(dict.fromkeys(each.measure() for each in self.measures)) or Grouping().measures
-        return Grouping(self._where(), tuple(map(path_of, dict.fromkeys(self.group_by))), measures)
-
-    def _where(self) -> tuple[Condition, ...]:
-        return tuple(condition for stated in self.where.all for condition in stated.conditions())
+        return Grouping(self.where.conditions(), tuple(map(path_of, dict.fromkeys(self.group_by))), measures)

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from api.encoding import time_text, to_sorted_json
 from api.errors import Problem
@@ -38,7 +39,7 @@ def invalid_field(pointer: str, detail: str) -> Problem:
 
 def token_of(body: PortfolioQueryBody, basis: Basis, place: UUID | SortPlace) -> str:
     key = [str(place)] if isinstance(place, UUID) else [str(part) for part in astuple(place)]
-    content = [basis.position, time_text(basis.valid_at), key, _fingerprint(body)]
+    content = [basis.position, time_text(basis.valid_at), key, question_hash(body)]
     return urlsafe_b64encode(orjson.dumps(content)).decode()
 
 
@@ -52,7 +53,7 @@ def continued(body: PortfolioQueryBody) -> Continued | None:
         is_possible = 1 <= found.position <= LAST_POSITION and found.valid_at.tzinfo is not None
     except (ValueError, TypeError, InvalidOperation) as error:
         raise invalid_field("/page_token", "send next_page_token as it was answered") from error
-    if not is_possible or fingerprint != _fingerprint(body):
+    if not is_possible or fingerprint != question_hash(body):
         raise invalid_field("/page_token", "belongs to another query; keep the other fields as they were")
     return found
 
@@ -64,6 +65,7 @@ def _place(key: Any) -> UUID | SortPlace:
     return SortPlace(is_missing == "True", str(Decimal(number)), storable_text(text), UUID(customer_id))
 
 
-def _fingerprint(body: PortfolioQueryBody) -> str:
+def question_hash(body: BaseModel) -> str:
+    """What the pages of one question have in common."""
     stated = body.model_dump(mode="json", exclude=_NOT_PART_OF_QUESTION, exclude_unset=True)
     return hashlib.sha256(to_sorted_json(stated)).hexdigest()[:16]

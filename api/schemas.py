@@ -510,3 +510,38 @@ class PortfolioPage(Answer):
     items: list[dict[str, Any]]
     next_page_token: str | None
     basis: PortfolioBasis
+
+
+class PortfolioMovement(Answer):
+    """`from` and `to` are null where the customer is outside, or has no value; kinds are those of a Difference."""
+
+    customer_id: UUID
+    movement: Literal["ENTERED", "LEFT", "MOVED"]
+    from_: Any = Field(alias="from")
+    to: Any
+    caused_by: list[Cause]
+    effective_from: AwareDatetime | None
+    kind: ChangeKind
+
+
+class PortfolioMatrixCell(Answer):
+    from_: Any = Field(alias="from")
+    to: Any
+    count: int
+
+
+class PortfolioCounts(Answer):
+    ENTERED: int
+    LEFT: int
+    MOVED: int
+
+
+class PortfolioDifferences(Answer):
+    """`matrix`: how many came from what to what, empty without a path; it and `counts` are of all pages."""
+
+    items: list[PortfolioMovement]
+    matrix: list[PortfolioMatrixCell]
+    counts: PortfolioCounts
+    next_page_token: str | None
+    from_: Basis = Field(alias="from")
+    to: Basis

@@ -44,6 +44,7 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     "GET /v1/history": schemas.HistoryPage,
     "POST /v1/customers.*": schemas.Recorded,
     "POST /v1/portfolio/query": schemas.PortfolioPage,
+    "POST /v1/portfolio/diff": schemas.PortfolioDifferences,
     "GET /healthz": schemas.Alive,
     "GET /readyz": schemas.Ready,
 }

@@ -1,0 +1,97 @@
+"""The body of a question about what changed in a segment, the question that it makes, and its page tokens.
+
+A token pins both positions and both instants, and is good for one question.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+import orjson
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.encoding import time_text
+from api.moments import Moment
+from api.pages import DEFAULT_LIMIT, MOST_ITEMS
+from api.parameters import LAST_POSITION
+from api.portfolio_body import BodyPart, GroupPath, PortfolioWhere, Text
+from api.portfolio_pages import invalid_field, question_hash
+from domain.values import Instant
+from projections.basis import Basis
+from projections.portfolio.movement import Movements
+from projections.portfolio.paths import path_of
+
+
+class PortfolioPoint(BodyPart):
+    """What is known, by an instant or a position, and the instant that is looked at; the latest unless it says more."""
+
+    known_at: Instant | None = None
+    at_position: int | None = Field(default=None, ge=1, le=LAST_POSITION)
+    valid_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _says_once_what_is_known(self) -> Self:
+        if self.known_at is not None and self.at_position is not None:
+            raise PydanticCustomError("moment", "say what is known by known_at or by at_position, not by both")
+        return self
+
+    def moment(self, name: str) -> Moment:
+        """The moment of the point that the body calls `name`."""
+        return Moment(self.known_at, self.valid_at, self.at_position, known_by=f"/{name}/known_at")
+
+
+class PortfolioDiffBody(BodyPart):
+    """Two points, the segment (`where`), and what is compared within it (`path`); without a path nobody moves.
+
+    Of pages, everything but `page_token` and `limit` stays the same from one to the next.
+    """
+
+    from_: PortfolioPoint = Field(alias="from")
+    to: PortfolioPoint = PortfolioPoint()
+    where: PortfolioWhere = PortfolioWhere()
+    path: GroupPath | None = None
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ITEMS)
+    page_token: Text | None = None
+
+    def movements(self) -> Movements:
+        return Movements(self.where.conditions(), None if self.path is None else path_of(self.path))
+
+
+class ContinuedDiff(NamedTuple):
+    """A page that follows another: what both points of the first one came to, and whom the page begins behind."""
+
+    left: Moment | Basis
+    right: Moment | Basis
+    after: UUID
+
+
+def token_of(body: PortfolioDiffBody, bases: tuple[Basis, Basis], after: UUID) -> str:
+    points = [[basis.position, time_text(basis.valid_at), time_text(basis.known_at)] for basis in bases]
+    return urlsafe_b64encode(orjson.dumps([points, str(after), question_hash(body)])).decode()
+
+
+def continued(body: PortfolioDiffBody) -> ContinuedDiff | None:
+    """Where the body's page_token leads; None on the first page. Raises Problem 422."""
+    if body.page_token is None:
+        return None
+    try:
+        (left, right), after, of_question = orjson.loads(urlsafe_b64decode(body.page_token.encode()))
+        found = ContinuedDiff(_pinned(*left), _pinned(*right), UUID(after))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise invalid_field("/page_token", "send next_page_token as it was answered") from error
+    if of_question != question_hash(body):
+        raise invalid_field("/page_token", "belongs to another query; keep the other fields as they were")
+    return found
+
+
+def _pinned(position: Any, *instants: Any) -> Moment | Basis:
+    valid_at, known_at = map(datetime.fromisoformat, instants)
+    if not 0 <= int(position) <= LAST_POSITION or None in {valid_at.tzinfo, known_at.tzinfo}:
+        raise ValueError
+    if not position:  # before everything: no position of the log stands for it
+        return Basis(known_at, 0, valid_at, stable=False)
+    return Moment(valid_at=valid_at, at_position=int(position))
