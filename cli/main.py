@@ -24,6 +24,7 @@ VERBS: Final = {
     "diff": "cli.read",
     "audit": "cli.audit",
     "portfolio": "cli.portfolio",
+    "portfolio-diff": "cli.portfolio_diff",
     "import-changes": "cli.import_changes",
     "token": "cli.operate",
     "migrate": "cli.operate",

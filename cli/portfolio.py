@@ -73,7 +73,7 @@ def portfolio(
 ) -> None:
     """Ask about all customers: which, and what of them, as known and as true at a moment."""
     body = _given(
-        where={"all": [_condition(text) for text in where]} if where else None,
+        where={"all": [condition(text) for text in where]} if where else None,
         columns=_listed(columns),
         group_by=_listed(group_by),
         measures=[_measure(text) for text in measure] if measure else None,
@@ -106,7 +106,8 @@ def _show(page: Mapping[str, Any]) -> None:
         console.print(f"there is more: --page-token {page['next_page_token']}", style="dim", soft_wrap=True)
 
 
-def _condition(text: str) -> dict[str, Any]:
+def condition(text: str) -> dict[str, Any]:
+    """A condition as the service wants it, from what people write."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         return {"path": text.removeprefix("!"), "exists": not text.startswith("!")}

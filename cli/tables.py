@@ -98,6 +98,32 @@ def portfolio_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def matrix_table(cells: Sequence[Mapping[str, Any]]) -> Table:
+    """From what, down, to what, across, how many; outside and without a value are the same."""
+    ends = {side: {_end(cell[side]).plain: None for cell in cells} for side in ("from", "to")}
+    counts = {(_end(cell["from"]).plain, _end(cell["to"]).plain): cell["count"] for cell in cells}
+    table = _table("from \\ to", *ends["to"])
+    for before in ends["from"]:
+        table.add_row(Text(before), *(_cell(counts.get((before, after))) for after in ends["to"]))
+    return table
+
+
+def movements_table(items: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per customer that entered, left or moved, with the causes."""
+    table = _table("customer_id", "movement", "before", "after", "kind", "true from", "caused by")
+    for item in items:
+        table.add_row(
+            _cell(item.get("customer_id")),
+            _cell(item.get("movement")),
+            _end(item.get("from")),
+            _end(item.get("to")),
+            _cell(item.get("kind")),
+            _time(item.get("effective_from")),
+            Text("\n").join(_cause(cause) for cause in item.get("caused_by") or []),
+        )
+    return table
+
+
 def the_basis(basis: Mapping[str, Any]) -> Text:
     """One line: what was known and true at which moment."""
     names = (("known_at", "known at"), ("position", "position"), ("valid_at", "true at"))
@@ -186,6 +212,10 @@ def _value(value: Any) -> Text:
             return Text(", ").join(Text(f"{name} ").append_text(_value(part)) for name, part in shown.items())
         case _:
             return Text("on file" if value == {} else json.dumps(value, ensure_ascii=False))
+
+
+def _end(value: Any) -> Text:
+    return Text("-", style="dim") if value is None else _whole(value)
 
 
 def _whole(value: Any) -> Text:
