@@ -97,10 +97,12 @@ async def movements(
         return Found([], [])
     statement, params = _laid(question, left, right)
     params |= {"place": after or _NOBODY, "limit": limit, "most": most}
-    # unprepared: planned for the values that are asked for
-    cursor = await connection.execute(statement, params, prepare=False)
+    async with connection.transaction():
+        await connection.execute(QUERIES["join_whole"])
+        # unprepared: planned for the values that are asked for
+        rows = await (await connection.execute(statement, params, prepare=False)).fetchall()
     found = Found([], [])
-    for customer_id, movement, *values, count in await cursor.fetchall():
+    for customer_id, movement, *values, count in rows:
         before, since = (None if value is None else orjson.loads(value) for value in values)
         if customer_id is not None:
             found.moved.append(Moved(customer_id, movement, before, since))
@@ -116,13 +118,13 @@ def _laid(question: Movements, left: Point, right: Point) -> tuple[Composed, dic
     params = _candidate_params(question, earlier, later)
     sides: list[Composable] = []
     for name, point in (("left", left), ("right", right)):
-        segment, of_segment = _segment(question, point)
+        segment, of_segment = _segment(question, point, is_narrowed=candidates is not None)
         params |= {f"{name}_{key}": value for key, value in of_segment.items()}
         side: Composable = _Side(segment, name)
         sides.append(side if candidates is None else _composed("narrowed", segment=side))
     composed = _composed(
         "movements",
-        candidates=_composed("nobody") if candidates is None else SQL(" UNION ").join(candidates),
+        candidates=_composed("nobody") if candidates is None else SQL(" UNION ALL ").join(candidates),
         before=sides[0],
         after=sides[1],
         place=Placeholder("place"),
@@ -132,9 +134,9 @@ def _laid(question: Movements, left: Point, right: Point) -> tuple[Composed, dic
     return composed, params
 
 
-def _segment(question: Movements, point: Point) -> tuple[Composed, dict[str, Any]]:
+def _segment(question: Movements, point: Point, *, is_narrowed: bool) -> tuple[Composed, dict[str, Any]]:
     """Who is in the segment at a point, and of each the value that is compared: null for all if none is."""
-    parts = Parts(*point)
+    parts = Parts(*point, everyone=_composed("candidates_there") if is_narrowed else None)
     parts.begin(question.where)
     value = parts.value(question.path, optional=True) if question.path else SQL("NULL::jsonb")
     return _composed("segment", value=value, candidates=parts.relations, conditions=parts.conditions), parts.params

@@ -61,9 +61,33 @@ SELECT segment.customer_id, segment.value
 FROM ({segment}) AS segment
 WHERE segment.customer_id IN (SELECT candidates.customer_id FROM candidates);
 
+-- name: candidates_there
+-- Those of the candidates who were known and had begun, as `everyone` says: a look at each of them.
+SELECT registered.customer_id
+FROM candidates AS registered
+WHERE (
+        SELECT events.position FROM read.events
+        WHERE events.customer_id = registered.customer_id AND events.version = 1
+    ) <= %(position)s
+    AND coalesce((
+        SELECT true FROM read.facts
+        WHERE facts.customer_id = registered.customer_id AND lower(facts.valid) <= %(valid_at)s::timestamptz
+            AND facts.known_from <= %(position)s AND facts.known_until > %(position)s
+        LIMIT 1
+    ), (
+        SELECT true FROM read.facts
+        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(registered.customer_id, 0)
+            AND facts.customer_id = registered.customer_id AND facts.positions @> %(position)s::bigint
+        LIMIT 1
+    ) IS NULL);
+
+-- name: join_whole
+-- Join by hashes. The planner takes a search for a customer's id in facts_one_winner for cheap, and it is not.
+SET LOCAL enable_nestloop = off;
+
 -- name: movements
 -- A page of who moved, in the order of ids; then from what to what, how many of all.
-WITH candidates AS MATERIALIZED ({candidates}),
+WITH candidates AS MATERIALIZED (SELECT DISTINCT found.customer_id FROM ({candidates}) AS found),
 moved AS MATERIALIZED (
     SELECT customer_id, earlier.value AS before, later.value AS after,
            CASE WHEN earlier.customer_id IS NULL THEN 'ENTERED' WHEN later.customer_id IS NULL THEN 'LEFT' ELSE 'MOVED' END

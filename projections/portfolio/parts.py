@@ -31,7 +31,9 @@ _FEW_VALUES: Final = 16
 class Parts:
     """A statement while it is put together. `values`, and some `codes`, are those of slots that the relations bring."""
 
-    def __init__(self, position: int, valid_at: datetime, *, one_by_one: bool = False) -> None:
+    def __init__(
+        self, position: int, valid_at: datetime, *, one_by_one: bool = False, everyone: Composable | None = None
+    ) -> None:
         self.params: dict[str, Any] = {"position": position, "valid_at": valid_at}
         self.values: dict[str, Composable] = {}
         self.codes: dict[str, Composable] = {}
@@ -39,6 +41,7 @@ class Parts:
         self._conditions: list[Composable] = [SQL("true")]
         self._sources = 0
         self._one_by_one = one_by_one
+        self._everyone = everyone or composed("everyone")
         self._first: dict[str, Composable] | None = None
 
     @property
@@ -78,7 +81,7 @@ class Parts:
                 self._candidates(self._slot(path.slot), path.slot)
                 self.codes[path.slot] = SQL("c0.code")
         if not self._sources:
-            self._candidates(composed("everyone"), None)
+            self._candidates(self._everyone, None)
         self.require(self._look(condition) for condition in rest)
 
     def value(self, path: Path, *, optional: bool = False) -> Composable:
