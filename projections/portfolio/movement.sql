@@ -72,7 +72,7 @@ WHERE (
     AND coalesce((
         SELECT true FROM read.facts
         WHERE facts.customer_id = registered.customer_id AND lower(facts.valid) <= %(valid_at)s::timestamptz
-            AND facts.known_from <= %(position)s AND facts.known_until > %(position)s
+            AND lower(facts.positions) <= %(position)s AND (upper(facts.positions) <= %(position)s) IS NOT TRUE
         LIMIT 1
     ), (
         SELECT true FROM read.facts
