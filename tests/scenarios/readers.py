@@ -261,6 +261,33 @@ async def a_list(desk: Desk) -> None:
     desk.claim(f"files of {staff} at {position}", said, must)
 
 
+async def the_portfolio(desk: Desk) -> None:
+    """All files of one manager once more, asked of the whole book at once; every page says the position it is about."""
+    staff, lowest = desk.chance.choice(STAFF), desk.reached
+    question = {
+        "where": {"all": [{"path": MANAGER, "eq": staff}]},
+        "columns": ["customer_id", MANAGER, LEAD],
+        "limit": desk.chance.choice([1, 2, 50]),
+    }
+    said: dict[str, State] = {}
+    positions: set[int] = set()
+    token: str | None = None
+    while True:
+        body = question if token is None else {**question, "page_token": token}
+        answer = await desk.send("POST", "/v1/portfolio/query", content=orjson.dumps(body))
+        assert answer.status_code == httpx.codes.OK, answer.text
+        page = answer.json()
+        positions.add(page["basis"]["position"])
+        said |= {
+            row.pop("customer_id"): {slot: row[slot] for slot in row if row[slot] is not None} for row in page["items"]
+        }
+        if (token := page["next_page_token"]) is None:
+            break
+    (position,) = positions
+    assert position >= lowest, "less than was seen before"
+    desk.claim(f"portfolio of {staff} at {position}", said, lambda truth: [truth.owned(staff, position)])
+
+
 READERS: Final[tuple[Callable[[Desk], Awaitable[None]], ...]] = (
     the_current_profile,
     a_past_profile,
@@ -271,6 +298,7 @@ READERS: Final[tuple[Callable[[Desk], Awaitable[None]], ...]] = (
     the_blame,
     a_diff,
     a_list,
+    the_portfolio,
 )
 
 

@@ -14,8 +14,8 @@ import os
 import re
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.cli.service import RunningService
 DATA = Path(os.environ.get("DOSSIER_CONGRESS_DATA", Path(__file__).parents[2].parent / "shared" / "data" / "congress"))
 SCHEME = "BIOGUIDE"
 READERS = 12
+_COLUMNS = 50
 _PLACE = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?(?:\.|$)")
 
 pytestmark = [
@@ -47,7 +48,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def test_the_past_of_a_real_change_log_is_exact_on_both_axes(service: RunningService, tmp_path: Path) -> None:
-    """Imported in chunks that end at the snapshots' instants, then compared with every snapshot twice."""
+    """Imported in chunks that end at the snapshots' instants, then compared with each twice, singly and all at once."""
     snapshots = [_opened(path) for path in sorted((DATA / "snapshots").iterdir())]
     instants = [datetime.fromisoformat(snapshot["as_of"]) for snapshot in snapshots]
     positions = [_import(service, chunk) for chunk in _chunks(instants, tmp_path)][: len(instants)]
@@ -61,7 +62,27 @@ def test_the_past_of_a_real_change_log_is_exact_on_both_axes(service: RunningSer
                     wrong += await _differences(read, customers, snapshot["people"], query)
         return wrong
 
+    async def compare_at_once() -> list[str]:
+        wrong: list[str] = []
+        paths = _most_common(
+            path for snapshot in snapshots for record in snapshot["people"].values() for path in _flat(record)
+        )
+        async with _reader(service) as read:
+            persons = {customer_id: person for person, customer_id in (await _customers(read)).items()}
+        for snapshot, position in zip(snapshots, positions, strict=True):
+            for moment in ({"valid_at": snapshot["as_of"]}, {"at_position": position}):
+                rows = await _portfolio(service, paths, moment)
+                shown = {persons[customer_id]: values for customer_id, values in rows.items() if values}
+                told = {person: _some(_flat(record), paths) for person, record in snapshot["people"].items()}
+                wrong += [
+                    f"{person} {moment}"
+                    for person in shown.keys() | told
+                    if shown.get(person, {}) != told.get(person, {})
+                ]
+        return wrong
+
     assert asyncio.run(compare()) == []
+    assert asyncio.run(compare_at_once()) == []
 
 
 def test_blame_names_the_commit_that_set_each_field(service: RunningService) -> None:
@@ -185,6 +206,43 @@ async def _differences(read: Read, customers: dict[str, str], people: dict[str, 
 
     assert people.keys() <= customers.keys()
     return await _gathered(check(*pair) for pair in customers.items())
+
+
+async def _portfolio(
+    service: RunningService, paths: Sequence[str], moment: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """What all customers say at those paths at a moment, by customer, in one question."""
+    token = (service.data / "token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson"}
+    columns = ["customer_id", *(f"/attributes/{path}" for path in paths)]
+    async with (
+        aiohttp.ClientSession(service.url, headers=headers) as session,
+        session.post("/v1/portfolio/query", json={"columns": columns, **moment}) as answer,
+    ):
+        *lines, last = (await answer.text()).splitlines()
+    assert json.loads(last)["summary"]["row_count"] == len(lines)
+    rows = map(json.loads, lines)
+    return {row.pop("customer_id"): {_key(slot): row[slot] for slot in row if row[slot] is not None} for row in rows}
+
+
+def _flat(record: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
+    """The record's values that are neither null nor in a list, by path."""
+    values: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            values |= _flat(value, f"{outer}{name}.")
+        elif value is not None and not isinstance(value, list):
+            values[outer + name] = value
+    return values
+
+
+def _some(values: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    return {path: values[path] for path in paths if path in values}
+
+
+def _most_common(paths: Iterable[str]) -> list[str]:
+    """As many as one question may have columns, besides that of the customer."""
+    return [path for path, _ in Counter(paths).most_common(_COLUMNS - 1)]
 
 
 async def _gathered(checks: Iterable[Awaitable[list[str]]]) -> list[str]:
