@@ -33,7 +33,7 @@ from tests.scenarios.truth import Truth, Written, round_of
 _FILES = 6
 _WRITERS = 2
 _THINK_SECONDS = 0.02
-_LONG_ROUNDS = 24
+_LONG_ROUNDS = 8
 
 Record = Callable[[str, object], None]
 Trouble = Callable[[Service], Awaitable[None]]
