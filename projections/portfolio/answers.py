@@ -41,8 +41,7 @@ async def page(
 ) -> Page:
     """At most `limit` customers behind `after`."""
     laid = listing(query, position, valid_at, limit=limit, after=after)
-    # One condition leaves nothing to choose; where there are more, the values say with which to begin.
-    found = await _all(connection, laid.statement, prepare=None if len(query.where) <= 1 else False)
+    found = await _all(connection, laid.statement)
     is_full = bool(found) and len(found) == limit
     return Page([_row(laid, query.columns, each) for each in found], _place(laid, found[-1]) if is_full else None)
 
@@ -71,11 +70,9 @@ async def groups(
     return sorted(rows, key=lambda row: [orjson.dumps(key, option=orjson.OPT_SORT_KEYS) for key in row[:keys]])
 
 
-async def _all(
-    connection: AsyncConnection[Any], statement: Statement, *, prepare: bool | None = False
-) -> Sequence[Sequence[Any]]:
-    """All rows; unprepared, a statement is planned for the values that are asked for."""
-    cursor = await connection.execute(statement.text, statement.params, prepare=prepare)
+async def _all(connection: AsyncConnection[Any], statement: Statement) -> Sequence[Sequence[Any]]:
+    # unprepared: planned for the values that are asked for
+    cursor = await connection.execute(statement.text, statement.params, prepare=False)
     return await cursor.fetchall()
 
 
