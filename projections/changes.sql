@@ -32,7 +32,7 @@ FROM stand
 CROSS JOIN LATERAL (
     SELECT slot, value, absent, version
     FROM read.facts
-    WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+    WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(%(customer_id)s::uuid, 2)
         AND customer_id = %(customer_id)s AND positions @> stand.position AND valid @> stand.valid_at
     OFFSET 0
 ) AS held

@@ -35,7 +35,7 @@ FROM unnest(
 -- The facts that hold one customer's slots at a position and a valid instant.
 SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
 FROM read.facts
-WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
+WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(%(customer_id)s::uuid, 2)
     AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
     AND valid @> %(valid_at)s::timestamptz;
 
@@ -45,6 +45,6 @@ SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, facts.ver
        lower(facts.valid), upper(facts.valid)
 FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
 JOIN read.facts USING (customer_id)
-WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(wanted.customer_id, 0)
+WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(wanted.customer_id, 2)
     AND facts.slot = ANY (%(slots)b::text[]) AND facts.positions @> %(position)s::bigint
     AND facts.valid @> %(valid_at)s::timestamptz;

@@ -72,7 +72,7 @@ SELECT moment.place,
        document::text,
        number > 0 OR EXISTS (
            SELECT FROM read.facts
-           WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+           WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
                AND customer_id = moment.customer_id AND positions @> moment.position
                AND valid && tstzrange(NULL, moment.valid_at, '[]')
        ),
@@ -91,7 +91,7 @@ SELECT moment.place,
                UNION ALL
                SELECT slot, value, absent, version, lower(valid), upper(valid)
                FROM read.facts
-               WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+               WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
                    AND customer_id = moment.customer_id AND positions @> moment.position
                    AND valid && tstzrange(greatest(moment.valid_at, moment.known_at), NULL)
                    AND lower(valid) > greatest(moment.valid_at, moment.known_at)
@@ -109,7 +109,7 @@ FROM moment
 CROSS JOIN LATERAL (
     SELECT json_object_agg(slot, value) FILTER (WHERE NOT absent), count(*)
     FROM read.facts
-    WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(moment.customer_id, 0)
+    WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
         AND customer_id = moment.customer_id AND positions @> moment.position AND valid @> moment.valid_at
 ) AS held (document, number);
 

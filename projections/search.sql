@@ -35,14 +35,14 @@ WHERE identified.slot = %(identifier)s AND identified.slot LIKE '/identifiers/%%
     AND (%(after)s::uuid IS NULL OR identified.customer_id > %(after)s)
     AND (%(tier)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(identified.customer_id, 0)
+        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(identified.customer_id, 2)
             AND facts.customer_id = identified.customer_id AND facts.value = %(tier)s::jsonb
             AND facts.slot LIKE '/tier/%%' AND (%(tier_slot)s::text IS NULL OR facts.slot = %(tier_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
     ))
     AND (%(owner)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(identified.customer_id, 0)
+        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(identified.customer_id, 2)
             AND facts.customer_id = identified.customer_id AND facts.value = %(owner)s::jsonb
             AND facts.slot LIKE '/owner/%%' AND (%(owner_slot)s::text IS NULL OR facts.slot = %(owner_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
@@ -67,7 +67,7 @@ WHERE owned.value = %(owner)s::jsonb
     AND (%(after)s::uuid IS NULL OR owned.customer_id > %(after)s)
     AND (%(tier)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(owned.customer_id, 0)
+        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(owned.customer_id, 2)
             AND facts.customer_id = owned.customer_id AND facts.value = %(tier)s::jsonb
             AND facts.slot LIKE '/tier/%%' AND (%(tier_slot)s::text IS NULL OR facts.slot = %(tier_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
@@ -113,7 +113,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(facts.slot, facts.value) AS slots
     FROM read.facts
-    WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(registered.customer_id, 0)
+    WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
         AND facts.customer_id = registered.customer_id
         AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
         AND (facts.slot LIKE '/identity/%%' OR facts.slot LIKE '/identifiers/%%'

@@ -76,7 +76,7 @@ WHERE (
         LIMIT 1
     ), (
         SELECT true FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(registered.customer_id, 0)
+        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
             AND facts.customer_id = registered.customer_id AND facts.positions @> %(position)s::bigint
         LIMIT 1
     ) IS NULL);

@@ -54,7 +54,7 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
         LIMIT 1
     ), (
         SELECT true FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(registered.customer_id, 0)
+        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
             AND facts.customer_id = registered.customer_id AND facts.positions @> %(position)s::bigint
         LIMIT 1
     ) IS NULL);
@@ -97,7 +97,7 @@ SELECT coalesce((
 -- What several slots of one candidate hold, as one object.
 SELECT jsonb_object_agg(facts.slot, facts.value) AS slots
 FROM read.facts
-WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended({customer}, 0)
+WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended({customer}, 2)
     AND facts.customer_id = {customer} AND facts.slot = ANY ({slots}::text[])
     AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent;
 
