@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.main import main
 from tests.cli.service import Dossier, Outcome, RunningService
+from tests.scenarios.service import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +22,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @pytest.fixture(scope="session")
 def sample_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service with the sample in it; read from it only."""
+    """A service with the sample in it, and read models that have followed; read from it only."""
     with RunningService.start(tmp_path_factory.mktemp("sample")) as running:
+        wait_until(lambda: _has_followed(running))
         yield running
+
+
+def _has_followed(running: RunningService) -> bool:
+    told = httpx.get(f"{running.url}/readyz").json()
+    return bool(told.get("unsealed") == 0 and told["sealed"] == told["position"])
 
 
 @pytest.fixture
