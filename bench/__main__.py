@@ -46,7 +46,8 @@ def main(
     yardsticks = _chosen(only)
     if size not in SIZES:
         raise typer.BadParameter(f"there is {', '.join(SIZES)}", param_hint="--size")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, nothing is left behind
+    for ending in (signal.SIGTERM, signal.SIGINT):  # whoever ends us, however we were started, nothing is left behind
+        signal.signal(ending, signal.default_int_handler)
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
