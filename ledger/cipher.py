@@ -50,16 +50,20 @@ class Refused(Enum):
 
 def seal(data_key: bytes, salt: bytes, plaintext: bytes, place: bytes) -> Sealed:
     """Encrypt for one place. `salt` must never be used with this data key again."""
-    key = _event_key(data_key, salt)
+    key = event_key(data_key, salt)
     ciphertext = AESGCM(key).encrypt(_NONCE, plaintext, place)
     return Sealed(_commitment(key), ciphertext, hashlib.sha256(ciphertext).digest())
 
 
 def unseal(data_key: bytes, salt: bytes, sealed: Sealed, place: bytes) -> bytes | Refused:
     """Decrypt what the commitments vouch for; else say why not."""
+    return open_with(event_key(data_key, salt), sealed, place)
+
+
+def open_with(key: bytes, sealed: Sealed, place: bytes) -> bytes | Refused:
+    """The same by the key of this one part, for who was given nothing else."""
     if hashlib.sha256(sealed.ciphertext).digest() != sealed.ciphertext_hash:
         return Refused.ALTERED
-    key = _event_key(data_key, salt)
     if _commitment(key) != sealed.key_commitment:
         return Refused.WRONG_KEY
     try:
@@ -73,7 +77,8 @@ def place_of(stream: UUID, version: int, part: int) -> bytes:
     return stream.bytes + _PLACE.pack(version, part)
 
 
-def _event_key(data_key: bytes, salt: bytes) -> bytes:
+def event_key(data_key: bytes, salt: bytes) -> bytes:
+    """K: opens one part, and leads neither back to the data key nor to another part's."""
     return HKDF(algorithm=_SHA256, length=DATA_KEY_BYTES, salt=salt, info=_INFO).derive(data_key)
 
 

@@ -39,6 +39,7 @@ from ledger.upcasts import Content
 __all__ = [
     "LONGEST_ENTRY_BYTES",
     "Checked",
+    "Commitment",
     "checked",
     "decode",
     "decode_checked",
@@ -101,7 +102,7 @@ def subjects_in(stored: StoredEvent) -> set[UUID]:
     return checked(stored).subjects
 
 
-class _Commitment(NamedTuple):
+class Commitment(NamedTuple):
     """What an entry says about one part."""
 
     subject: UUID
@@ -116,7 +117,7 @@ class Checked(NamedTuple):
     stream: UUID
     version: int
     entry: Content
-    commitments: list[_Commitment]
+    commitments: list[Commitment]
     ciphertexts: dict[int, bytes]
 
     @property
@@ -216,7 +217,7 @@ def _are_members(names: tuple[str, ...]) -> bool:
     return _REQUIRED <= set(names) <= _REQUIRED | _OPTIONAL
 
 
-def _commitments(stored: StoredEvent, entry: Content) -> list[_Commitment]:
+def _commitments(stored: StoredEvent, entry: Content) -> list[Commitment]:
     try:
         commitments = [_commitment(member) for member in entry["parts"]]
     except (ValueError, TypeError, AttributeError) as error:
@@ -226,11 +227,11 @@ def _commitments(stored: StoredEvent, entry: Content) -> list[_Commitment]:
     return commitments
 
 
-def _commitment(member: Content) -> _Commitment:
+def _commitment(member: Content) -> Commitment:
     if member.keys() != _COMMITMENT_MEMBERS:
         raise ValueError("a commitment has other members than subject, salt, key and ct")
     salt, key, ciphertext_hash = (_from_base64(member[name]) for name in ("salt", "key", "ct"))
-    return _Commitment(_uuid(member["subject"]), salt, key, ciphertext_hash)
+    return Commitment(_uuid(member["subject"]), salt, key, ciphertext_hash)
 
 
 @lru_cache
@@ -243,7 +244,7 @@ def _text(stream: UUID | str) -> str:
     return str(stream)
 
 
-def _opened_part(event: Checked, number: int, commitment: _Commitment, data_keys: DataKeys) -> bytes:
+def _opened_part(event: Checked, number: int, commitment: Commitment, data_keys: DataKeys) -> bytes:
     ciphertext = event.ciphertexts.get(number)
     if ciphertext is None:
         raise PartErased(event.stream, event.version, number, str(commitment.subject), "the ciphertext is gone")
