@@ -20,6 +20,7 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays ledger.idempotency: a key is unique among all customers, whose stream it does not name
 -- stays ledger.schema_migration: says what this database is
 -- stays keys.subject_key: a database of its own in production
+-- stays ledger.erasure: what the eraser has carried out, a few rows
 -- stays read.identifier: an identifier is unique among all customers
 -- stays read.tracking: one row for each projection
 
@@ -36,8 +37,9 @@ ALTER TABLE read.facts ADD CONSTRAINT facts_one_winner EXCLUDE USING gist (
     customer_id WITH =
 );
 
--- The triggers that refuse changes of evidence read and write nothing, so none of the reasons applies for which Citus
--- calls triggers on distributed tables unsafe; it makes them on every shard.
+-- The triggers that refuse changes of evidence write nothing, and none but require_erasure reads: that one looks for the
+-- erasure in the same stream, which lies on the same machine. So none of the reasons applies for which Citus calls
+-- triggers on distributed tables unsafe; it makes them on every shard. Erasing was not tried there.
 SET LOCAL citus.enable_unsafe_triggers = on;
 
 -- All of one customer lies on one machine: the tables are distributed alike by its id.

@@ -52,6 +52,7 @@ CREATE TABLE ledger.event (
     entry bytea NOT NULL CHECK (octet_length(entry) <= 65535),
     PRIMARY KEY (stream, version)
 );
+CREATE INDEX event_erasure_idx ON ledger.event (stream, version) WHERE type = 'customer.personal-data-erased';
 COMMENT ON TABLE ledger.event IS 'One row per recorded event. The primary key is the concurrency control.';
 COMMENT ON COLUMN ledger.event.version IS 'Dense within a stream; our codec starts at 1, the event sourcing library''s own tests at 0.';
 COMMENT ON COLUMN ledger.event.type IS 'Repeats the type inside the entry, for queries; the entry is what counts.';
@@ -113,15 +114,37 @@ COMMENT ON COLUMN ledger.idempotency.status IS 'HTTP status of the first answer.
 COMMENT ON COLUMN ledger.idempotency.profile_version IS 'Version of the last event that had changed the profile when the command was answered.';
 COMMENT ON COLUMN ledger.idempotency.masked IS 'What the answer said about facts hidden behind later ones; null when there were none.';
 
+CREATE TABLE ledger.erasure (
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    erased_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    unreadable_since timestamptz NOT NULL,
+    scrubbed_since timestamptz,
+    PRIMARY KEY (stream, version)
+);
+COMMENT ON TABLE ledger.erasure IS 'What has been carried out of the erasures in ledger.event; not evidence: without its row an erasure is carried out once more.';
+COMMENT ON COLUMN ledger.erasure.erased_at IS 'When keys and ciphertexts were gone.';
+COMMENT ON COLUMN ledger.erasure.unreadable_since IS 'When the last process that could still hold a key has let go of it.';
+COMMENT ON COLUMN ledger.erasure.scrubbed_since IS 'When what the database had deleted was no longer in its files; null until then.';
+
 CREATE TABLE keys.subject_key (
     subject uuid PRIMARY KEY,
     wrapped bytea NOT NULL,
     kek text NOT NULL,
-    state text NOT NULL CHECK (state IN ('active', 'held', 'destroyed'))
+    state text NOT NULL CHECK (state IN ('active', 'held', 'destroyed')),
+    erased_by uuid,
+    destroyed_at timestamptz,
+    CONSTRAINT subject_key_destroyed CHECK (
+        (state = 'destroyed') = (erased_by IS NOT NULL)
+        AND (state = 'destroyed') = (destroyed_at IS NOT NULL)
+        AND (state <> 'destroyed' OR octet_length(wrapped) = 0)
+    )
 );
 COMMENT ON TABLE keys.subject_key IS 'One data key per data subject, wrapped by a key that is not in the database.';
 COMMENT ON COLUMN keys.subject_key.kek IS 'Name of the wrapping key.';
 COMMENT ON COLUMN keys.subject_key.state IS 'held: under legal hold, must not be destroyed. destroyed: wrapped holds nothing that opens anything.';
+COMMENT ON COLUMN keys.subject_key.erased_by IS 'The event that destroyed the key.';
+COMMENT ON COLUMN keys.subject_key.destroyed_at IS 'From then on nobody can read the key here; who had read it before lets go of it within a minute.';
 
 CREATE FUNCTION ledger.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
@@ -137,11 +160,64 @@ END
 $body$;
 COMMENT ON FUNCTION ledger.refuse_change() IS 'Refuses the statement with SQLSTATE DS001, whoever runs it.';
 
+CREATE FUNCTION ledger.refuse_deletion() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $body$
+BEGIN
+    IF current_setting('dossier.erasing', true) IS DISTINCT FROM 'on' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'DS001',
+            MESSAGE = format('%s.%s is evidence: %s is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP),
+            SCHEMA = TG_TABLE_SCHEMA,
+            TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION ledger.refuse_deletion() IS 'Refuses every DELETE but that of ledger.erase_part with SQLSTATE DS001.';
+
+CREATE FUNCTION ledger.require_erasure() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $body$
+DECLARE
+    subject text;
+    -- Under this subject stands what says that and why something was erased. It outlives every erasure.
+    records CONSTANT text := '0364e2ae-73a9-5588-8cc0-441ef2aa6ecc';
+BEGIN
+    SELECT convert_from(event.entry, 'UTF8')::jsonb -> 'parts' -> OLD.part::integer ->> 'subject'
+    INTO subject
+    FROM ledger.event
+    WHERE event.stream = OLD.stream AND event.version = OLD.version;
+    -- Entries are compact JSON, in which no string can hold these bytes: its quotes would be escaped.
+    IF subject IS NULL OR subject = records OR NOT EXISTS (
+        SELECT
+        FROM ledger.event
+        WHERE event.stream = OLD.stream AND event.type = 'customer.personal-data-erased'
+            AND position(convert_to('"type":"customer.personal-data-erased"', 'UTF8') IN event.entry) > 0
+            AND (position(convert_to(format('"erases":"%s"', subject), 'UTF8') IN event.entry) > 0
+                OR position(convert_to(format('"erases":"%s"', OLD.stream), 'UTF8') IN event.entry) > 0)
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'DS002',
+            MESSAGE = format('no event of stream %s erases part %s of version %s', OLD.stream, OLD.part, OLD.version);
+    END IF;
+    RETURN OLD;
+END
+$body$;
+COMMENT ON FUNCTION ledger.require_erasure() IS 'Refuses with SQLSTATE DS002 to delete a part that no PersonalDataErased of its stream names, by its subject or by erasing the customer itself.';
+
 -- Per statement, not per row: a statement that would have changed nothing is refused as well.
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.event
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.payload
+CREATE TRIGGER refuse_change BEFORE UPDATE OR TRUNCATE ON ledger.payload
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_deletion BEFORE DELETE ON ledger.payload
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_deletion();
+-- Per row: what the function above lets through is looked at once more.
+CREATE TRIGGER require_erasure BEFORE DELETE ON ledger.payload
+    FOR EACH ROW EXECUTE FUNCTION ledger.require_erasure();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.log
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.checkpoint
@@ -153,10 +229,31 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger.unsealed
 -- ALWAYS: also for a session that sets session_replication_role to replica.
 ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER refuse_deletion;
+ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER require_erasure;
 ALTER TABLE ledger.log ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.checkpoint ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.idempotency ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.unsealed ENABLE ALWAYS TRIGGER refuse_truncate;
+
+CREATE FUNCTION ledger.erase_part(of_stream uuid, of_version bigint, of_part smallint) RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog
+AS $body$
+DECLARE
+    was_there boolean;
+BEGIN
+    PERFORM set_config('dossier.erasing', 'on', true);
+    DELETE FROM ledger.payload WHERE stream = of_stream AND version = of_version AND part = of_part;
+    was_there := FOUND;
+    PERFORM set_config('dossier.erasing', 'off', true);
+    RETURN was_there;
+END
+$body$;
+COMMENT ON FUNCTION ledger.erase_part(uuid, bigint, smallint) IS 'Deletes the ciphertext of a part that was erased; false when it is gone already. The one way to delete evidence.';
+REVOKE ALL ON FUNCTION ledger.erase_part(uuid, bigint, smallint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.erase_part(uuid, bigint, smallint) TO dossier_eraser;
 
 GRANT USAGE ON SCHEMA ledger, keys
     TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
@@ -172,6 +269,9 @@ GRANT SELECT ON
     ledger.event, ledger.payload, ledger.unsealed, ledger.log, ledger.checkpoint, ledger.idempotency,
     keys.subject_key
     TO dossier_reader;
+GRANT SELECT ON ledger.event, ledger.payload TO dossier_eraser;
+GRANT SELECT, INSERT, UPDATE ON ledger.erasure, keys.subject_key TO dossier_eraser;
+GRANT SELECT ON ledger.erasure TO dossier_app, dossier_projector, dossier_reader;
 
 -- In every jsonb column that may be null, SQL NULL means "no value"; a JSON null is 'null'::jsonb.
 

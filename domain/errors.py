@@ -148,6 +148,20 @@ class CauseAnalysisRequired(Refusal):
     rule = "I19"
 
 
+class SubjectErased(Refusal):
+    """Nothing is recorded about a data subject again once its values were erased."""
+
+    rule = "I24"
+
+
+class SubjectNotErasable(Refusal):
+    """Nobody whose values this file can lose: not a contact person of it, nor a customer that is an individual."""
+
+
+class UnderLegalHold(Refusal):
+    """Nothing of a file is erased while it is held."""
+
+
 class IdempotencyKeyReuse(Refusal):
     rule = "I22"
 

@@ -23,8 +23,10 @@ from domain.events.classification import (
     TierReassignmentWithdrawn,
 )
 from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
+from domain.events.privacy import ErasedContent, PersonalDataErased
 from domain.facts import ABSENT, Fact, Segment, Timeline, from_instant, holder_at, with_fact
 from domain.fold import History, visible
+from domain.privacy import Privacy
 from domain.slots import parent_of, segments_of
 from domain.values import EARLIEST, LATEST
 
@@ -66,6 +68,7 @@ class CustomerFile:
     requests: dict[UUID, TierRequest] = field(default_factory=dict)
     slots: dict[str, Timeline] = field(default_factory=dict)
     history: History | None = None
+    privacy: Privacy = field(default_factory=Privacy)
     quiet_until: datetime = field(default=EARLIEST, compare=False)
     """No boundary lies after `as_of` and before this: a bound, so that most files need not be searched for one."""
 
@@ -80,7 +83,8 @@ class CustomerFile:
     ) -> CustomerFile:
         """The file from its whole stream, `as_of` (default: when the last event was recorded).
 
-        Without its history it costs a third less; HistoryNeeded where something is taken back or reaches far back.
+        Without its history it costs a third less; HistoryNeeded where something is taken back, erased or reaches far
+        back.
         """
         customer = cls(customer_id, as_of=EARLIEST, history=History() if keep_history else None)
         for event in events:
@@ -104,10 +108,16 @@ class CustomerFile:
             self.effective_since,
             dict(self.requests),
             dict(self.slots),
+            privacy=self.privacy,
             quiet_until=self.quiet_until,
         )
 
     # Reading
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the customer itself was erased, and with it everything that the file had said."""
+        return self.customer_id in self.privacy.erased
 
     @property
     def revision(self) -> str:
@@ -216,7 +226,7 @@ class CustomerFile:
     def _apply_facts(self, event: RecordedEvent) -> bool:
         envelope = event.envelope
         touched = None if self.history is None else self.history.apply(event)
-        if envelope.corrects or envelope.retracts:
+        if envelope.corrects or envelope.retracts or isinstance(event.payload, PersonalDataErased):
             if touched is None:
                 raise HistoryNeeded("/")
             changed = self._take_over(touched)
@@ -274,9 +284,17 @@ class CustomerFile:
 
     def _apply_decision(self, event: RecordedEvent) -> bool:
         envelope = event.envelope
+        privacy = self.privacy.after(event)
+        if privacy is not None:
+            self.privacy = privacy
+            if self.is_erased:
+                self.kind, self.archived, self.requests = None, False, {}
+            return True
         match event.payload:
             case CustomerRegistered(customer_kind=kind):
                 self.kind, self.registered_at = kind, envelope.recorded_at
+            case ErasedContent(type=CustomerRegistered.type):
+                self.registered_at = envelope.recorded_at
             case CustomerArchived():
                 self.archived = True
             case CustomerReinstated():

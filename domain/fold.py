@@ -2,6 +2,7 @@
 
 Total: no recorded history can make it fail. A correction or retraction of something unknown takes nothing away;
 a correction's own facts count all the same. Facts taken away once stay away, whatever happens to the correction.
+A subject's values are erased where events are at hand (History); elsewhere events come without them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from domain.erasure import erased_event
 from domain.events.base import RecordedEvent
+from domain.events.envelope import Envelope
+from domain.events.privacy import PersonalDataErased
 from domain.facts import ABSENT, Fact, Timeline, holder_at, timeline
 from domain.slots import parent_of
 
@@ -92,6 +96,8 @@ class History(LiveFacts):
     def apply(self, event: RecordedEvent) -> set[str]:
         """Fold one event in; the slots whose facts it changed."""
         envelope = event.envelope
+        if isinstance(event.payload, PersonalDataErased):
+            return self._erase(event.payload.subject, envelope)
         aimed_at = envelope.corrects or envelope.retracts
         if aimed_at in self.events:
             self.superseded.setdefault(aimed_at, event)
@@ -99,6 +105,32 @@ class History(LiveFacts):
         if facts := self._asserted.get(envelope.event_id):
             self.events[envelope.event_id] = FactEvent(event, facts)
         return touched
+
+    def _erase(self, subject: UUID, by: Envelope) -> set[str]:
+        """Put events in the place of those that held values of the subject, which the ledger will read from now on."""
+        if subject == by.customer_id:
+            touched = set(self.slots)
+            for known in (self._asserted, self._live, self.events, self.superseded):
+                known.clear()
+            return touched
+        touched = set()
+        for event_id, (event, facts) in [(known, (it.event, it.facts)) for known, it in self.events.items()]:
+            erased = erased_event(event, subject, by.event_id)
+            if erased is not event:
+                touched |= self._replace(event_id, facts, erased)
+        for event_id, later in self.superseded.items():
+            self.superseded[event_id] = erased_event(later, subject, by.event_id)
+        return touched
+
+    def _replace(self, event_id: UUID, before: tuple[Fact, ...], event: RecordedEvent) -> set[str]:
+        facts = event.facts_ranked(before[0].rank) if before else ()
+        live = {fact.slot for fact in before if self._live[fact.slot].pop(event_id, None) is not None}
+        for fact in facts:
+            if fact.slot in live:
+                self._live[fact.slot][event_id] = fact
+        self._asserted[event_id] = facts
+        self.events[event_id] = FactEvent(event, facts)
+        return live
 
 
 def visible(holders: dict[str, Fact]) -> dict[str, Fact]:

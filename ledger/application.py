@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ledger.factory import LedgerFactory
 from ledger.keys import KeyStore
 from ledger.mapper import LedgerMapper
 from ledger.pool import Pool
+from ledger.recorder import LedgerRecorder
 
 
 class Ledger(Application[UUID]):
@@ -49,6 +51,15 @@ class Ledger(Application[UUID]):
         return self._record(processing)
 
     def history(self, customer_id: UUID, *, gt: int | None = None, lte: int | None = None) -> list[RecordedEvent]:
-        """A customer's events with gt < version <= lte, in order; empty when there are none."""
+        """A customer's events with gt < version <= lte, in order; empty when there are none.
+
+        What was erased by now is erased in all of them, also in those recorded before.
+        """
         stored = self.recorder.select_events(customer_id, gt=gt, lte=lte)
-        return [codec.decode(event, self._keys) for event in stored]
+        whole = lte is None and gt is None
+        erased = codec.erasures_in(stored) if whole else self.erasures([customer_id]).get(customer_id, {})
+        return [codec.decode(event, self._keys, erased) for event in stored]
+
+    def erasures(self, customer_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, UUID]]:
+        """What was erased of these customers' streams by now; only those of which anything was."""
+        return cast("LedgerRecorder", self.recorder).select_erasures(customer_ids)

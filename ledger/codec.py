@@ -2,7 +2,8 @@
 
 An entry is compact sorted JSON. It is what the log hashes, so it is written once and never re-serialised; it commits
 to each encrypted part, so that a part can be erased, but not exchanged, without breaking a proof. Reading checks the
-entry against its row and each part against the entry, and ends in the event or in a named error.
+entry against its row and each part against the entry, and ends in the event or in a named error. A part is erased when
+its stream says so (`erasures_in`) or its subject's key was destroyed; one that is gone otherwise is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import os
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -20,6 +23,7 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 
 from domain.events import RecordedEvent
+from domain.events.privacy import RECORDS_SUBJECT, PersonalDataErased
 from ledger import cipher
 from ledger.errors import (
     DataKeyMissing,
@@ -28,8 +32,10 @@ from ledger.errors import (
     MalformedEntry,
     MalformedFrame,
     MalformedPart,
-    PartErased,
+    PartMissing,
+    SubjectErased,
     Tampered,
+    UnreadableEvent,
     WrongKey,
 )
 from ledger.frame import framed, unframed
@@ -38,13 +44,16 @@ from ledger.upcasts import Content
 
 __all__ = [
     "LONGEST_ENTRY_BYTES",
+    "NOTHING_ERASED",
     "Checked",
     "Commitment",
+    "Erasures",
     "checked",
     "decode",
     "decode_checked",
     "encode",
     "entry_hash",
+    "erasures_in",
     "recorded_at_in",
     "seal",
     "subjects_in",
@@ -56,14 +65,23 @@ LONGEST_ENTRY_BYTES: Final = 65535
 """What an entry bundle of the log can hold."""
 
 _REQUIRED: Final = frozenset(["stream", "version", "event_id", "type", "schema", "recorded_at", "actor", "parts"])
-_OPTIONAL: Final = frozenset(["effective_from", "effective_to", "corrects", "retracts", "correlation"])
+_OPTIONAL: Final = frozenset(["effective_from", "effective_to", "corrects", "retracts", "correlation", "erases"])
 _COMMITMENT_MEMBERS: Final = frozenset(["subject", "salt", "key", "ct"])
 _TIMES: Final = ("recorded_at", "effective_from", "effective_to")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
+Erasures = Mapping[UUID, UUID]
+"""What was erased of a stream: by data subject the event that erased it. The stream's own id stands for everything."""
+
+NOTHING_ERASED: Final[Erasures] = MappingProxyType({})
+
+
 class DataKeys(Protocol):
-    """Data keys by subject: a dict, or a KeyStore that looks them up. KeyError means that there is none."""
+    """Data keys by subject: a dict, or a KeyStore that looks them up.
+
+    KeyError means that there is none; SubjectErased that it was destroyed, and by which event.
+    """
 
     def __getitem__(self, subject: UUID, /) -> bytes: ...
 
@@ -76,14 +94,39 @@ def encode(event: RecordedEvent, data_keys: DataKeys) -> StoredEvent:
     return seal(to_plain(event), data_keys)
 
 
-def decode(stored: StoredEvent, data_keys: DataKeys) -> RecordedEvent:
-    """The event that was encoded. Raises UnreadableEvent (see there for the verdicts) or DataKeyMissing."""
-    return decode_checked(checked(stored), data_keys)
+def decode(stored: StoredEvent, data_keys: DataKeys, erased: Erasures = NOTHING_ERASED) -> RecordedEvent:
+    """The event that was encoded, but for what was erased of it (`erased`, or by a destroyed key).
+
+    Raises UnreadableEvent (see there for the verdicts) or DataKeyMissing.
+    """
+    return decode_checked(checked(stored), data_keys, erased)
 
 
-def decode_checked(event: Checked, data_keys: DataKeys) -> RecordedEvent:
+def decode_checked(event: Checked, data_keys: DataKeys, erased: Erasures = NOTHING_ERASED) -> RecordedEvent:
     """The second half of `decode`, for who looks up the keys of many events between the two. Raises what it does."""
-    return from_plain(_opened(event, data_keys))
+    return from_plain(_opened(event, data_keys, erased))
+
+
+def erasures_in(stream: Iterable[StoredEvent | Checked]) -> dict[UUID, UUID]:
+    """What the events of one stream, in their order, say was erased of it: to read it as it is since the last of them.
+
+    Needs no key. Of an event that cannot be read it is not known; reading it says why.
+    """
+    erased: dict[UUID, UUID] = {}
+    for event in stream:
+        entry = event.entry if isinstance(event, Checked) else _erasure_entry(event)
+        if entry is not None and "erases" in entry:
+            erased.setdefault(_uuid(entry["erases"]), _uuid(entry["event_id"]))
+    return erased
+
+
+def _erasure_entry(stored: StoredEvent) -> Content | None:
+    if stored.topic != PersonalDataErased.type:
+        return None
+    try:
+        return _opened_frame(stored)[0]
+    except UnreadableEvent:
+        return None
 
 
 def entry_hash(entry: bytes) -> bytes:
@@ -129,7 +172,9 @@ class Checked(NamedTuple):
 def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
     """Encrypt each part, commit to it in the entry, and frame both."""
     entry = plain.entry
-    stream, version = plain.parts[0].subject, entry["version"]
+    stream, version = entry["stream"], entry["version"]
+    if not isinstance(stream, UUID):
+        stream = UUID(stream)
     ciphertexts = []
     commitments = []
     for number, (subject, content) in enumerate(plain.parts):
@@ -153,7 +198,7 @@ def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
 
 def unseal(stored: StoredEvent, data_keys: DataKeys) -> PlainEvent:
     """Check an entry against its row and open all parts."""
-    return _opened(checked(stored), data_keys)
+    return _opened(checked(stored), data_keys, NOTHING_ERASED)
 
 
 def checked(stored: StoredEvent) -> Checked:
@@ -166,16 +211,25 @@ def checked(stored: StoredEvent) -> Checked:
     return Checked(stream if isinstance(stream, UUID) else UUID(stream), version, entry, commitments, ciphertexts)
 
 
-def _opened(event: Checked, data_keys: DataKeys) -> PlainEvent:
+def _opened(event: Checked, data_keys: DataKeys, erased: Erasures) -> PlainEvent:
     parts = []
+    gone: dict[int, UUID] = {}
     for number, commitment in enumerate(event.commitments):
-        plaintext = _opened_part(event, number, commitment, data_keys)
+        content: Content = {}
         try:
-            content = orjson.loads(plaintext)
-        except orjson.JSONDecodeError as error:
-            raise MalformedPart(event.stream, event.version, f"part {number} is not JSON") from error
+            content = _content(event, number, commitment, data_keys, erased)
+        except _Gone as part:
+            gone[number] = part.by
         parts.append(PlainPart(commitment.subject, content))
-    return PlainEvent(event.entry, tuple(parts))
+    return PlainEvent(event.entry, tuple(parts), gone)
+
+
+class _Gone(Exception):
+    """A part was erased by the event `by`."""
+
+    def __init__(self, by: UUID) -> None:
+        super().__init__(by)
+        self.by = by
 
 
 def _opened_frame(stored: StoredEvent) -> tuple[Content, dict[int, bytes]]:
@@ -208,6 +262,8 @@ def _entry_problem(entry: Any) -> str | None:
         time = entry.get(name)
         if time is not None and not (isinstance(time, str) and _TIME.fullmatch(time)):
             return f"{name} is no time in UTC"
+    if ("erases" in entry) != (entry["type"] == PersonalDataErased.type):
+        return "erases belongs to an erasure, and to nothing else"
     return None
 
 
@@ -244,11 +300,35 @@ def _text(stream: UUID | str) -> str:
     return str(stream)
 
 
+def _content(event: Checked, number: int, commitment: Commitment, data_keys: DataKeys, erased: Erasures) -> Content:
+    """What a part says. Raises _Gone when it was erased."""
+    if erased and (by := _erased_by(event, commitment.subject, erased)) is not None:
+        raise _Gone(by)
+    plaintext = _opened_part(event, number, commitment, data_keys)
+    try:
+        content: Content = orjson.loads(plaintext)
+    except orjson.JSONDecodeError as error:
+        raise MalformedPart(event.stream, event.version, f"part {number} is not JSON") from error
+    return content
+
+
+def _erased_by(event: Checked, subject: UUID, erased: Erasures) -> UUID | None:
+    by = erased.get(subject)
+    return by if by is not None or subject == RECORDS_SUBJECT else erased.get(event.stream)
+
+
 def _opened_part(event: Checked, number: int, commitment: Commitment, data_keys: DataKeys) -> bytes:
+    try:
+        data_key = data_keys[commitment.subject]
+    except SubjectErased as error:
+        raise _Gone(error.by) from None
+    except KeyError:
+        data_key = None
     ciphertext = event.ciphertexts.get(number)
     if ciphertext is None:
-        raise PartErased(event.stream, event.version, number, str(commitment.subject), "the ciphertext is gone")
-    data_key = _data_key(data_keys, commitment.subject)
+        raise PartMissing(event.stream, event.version, number, str(commitment.subject), "the ciphertext is gone")
+    if data_key is None:
+        raise DataKeyMissing(commitment.subject)
     sealed = cipher.Sealed(commitment.key, ciphertext, commitment.ciphertext_hash)
     plaintext = cipher.unseal(data_key, commitment.salt, sealed, cipher.place_of(event.stream, event.version, number))
     if isinstance(plaintext, bytes):

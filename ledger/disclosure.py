@@ -4,7 +4,7 @@ What must stay true: a key is given away only after it opened its part as the en
 one that does not fit; and it opens that part alone. It goes on doing so after the subject's data key was destroyed, for
 who kept the ciphertext: what was disclosed is out of our hands.
 
-Four verdicts, each an error of its own: PartErased, Tampered, WrongKey, and EntryMismatch for a part that no entry
+Four verdicts, each an error of its own: PartMissing, Tampered, WrongKey, and EntryMismatch for a part that no entry
 names.
 """
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from ledger import cipher
 from ledger.codec import Checked, Commitment, DataKeys
-from ledger.errors import DataKeyMissing, EntryMismatch, PartErased, Tampered, WrongKey
+from ledger.errors import DataKeyMissing, EntryMismatch, PartMissing, Tampered, WrongKey
 
 
 def key_of_part(event: Checked, part: int, data_keys: DataKeys) -> bytes:
     """The key of that part, 32 bytes; it has just opened it.
 
-    Raises PartErased, Tampered, WrongKey, EntryMismatch, or what looking up the data key raises: DataKeyMissing,
+    Raises PartMissing, Tampered, WrongKey, EntryMismatch, or what looking up the data key raises: DataKeyMissing,
     SubjectErased, KeyEncryptionError, Unavailable.
     """
     commitment = _commitment(event, part)
@@ -34,13 +34,13 @@ def key_of_part(event: Checked, part: int, data_keys: DataKeys) -> bytes:
 def open_part(event: Checked, part: int, key: bytes) -> bytes:
     """The plaintext of that part, as it was written, by its key alone.
 
-    Raises PartErased, Tampered, WrongKey or EntryMismatch.
+    Raises PartMissing, Tampered, WrongKey or EntryMismatch.
     """
     commitment = _commitment(event, part)
     subject = str(commitment.subject)
     ciphertext = event.ciphertexts.get(part)
     if ciphertext is None:
-        raise PartErased(event.stream, event.version, part, subject, "the ciphertext is gone")
+        raise PartMissing(event.stream, event.version, part, subject, "the ciphertext is gone")
     sealed = cipher.Sealed(commitment.key, ciphertext, commitment.ciphertext_hash)
     opened = cipher.open_with(key, sealed, cipher.place_of(event.stream, event.version, part))
     if isinstance(opened, bytes):

@@ -10,12 +10,13 @@ LedgerError
 │   ├── UnknownEventType          a stored name that this code does not know
 │   ├── UnknownSchemaVersion      a version of it that this code cannot read
 │   ├── MalformedPart             opened, but its content does not build the event
-│   ├── PartErased                the ciphertext is gone; carries part and subject
+│   ├── PartMissing               the ciphertext is gone, and nothing erased it; carries part and subject
 │   ├── WrongKey                  the data key at hand is not the one that the entry commits to
 │   └── Tampered                  a part is not the one that the entry commits to
 │       └── EntryMismatch         the entry belongs to another stream, version or type than its row
 ├── DataKeyMissing                no data key for a subject; carries subject
-├── SubjectErased                 the subject's data key was destroyed; carries subject
+├── SubjectErased                 the subject's data key was destroyed; carries subject and the event that did it
+├── KeyHeld                       the subject's data key must not be destroyed; carries subject
 ├── KeyEncryptionError            the key that wraps the data keys cannot be used
 │   ├── KekMissing                no file there, and none may be made
 │   ├── KekExposed                others on this machine can read the file
@@ -95,8 +96,8 @@ class _UnreadablePart(UnreadableEvent):
         self.subject = subject
 
 
-class PartErased(_UnreadablePart):
-    """The ciphertext is gone, as after an erasure. The entry, and every proof about it, stands."""
+class PartMissing(_UnreadablePart):
+    """The ciphertext is gone, and nothing is known to have erased it. The entry, and every proof about it, stands."""
 
 
 class WrongKey(_UnreadablePart):
@@ -123,10 +124,19 @@ class DataKeyMissing(LedgerError):
 
 
 class SubjectErased(LedgerError):
-    """The data key of `subject` was destroyed; nothing can be recorded about that subject again."""
+    """The data key of `subject` was destroyed on behalf of the event `by`; nothing is recorded about it again."""
+
+    def __init__(self, subject: UUID, by: UUID) -> None:
+        super().__init__(f"the data of subject {subject} was erased")
+        self.subject = subject
+        self.by = by
+
+
+class KeyHeld(LedgerError):
+    """The data key of `subject` is marked as held: it must not be destroyed until somebody takes the mark away."""
 
     def __init__(self, subject: UUID) -> None:
-        super().__init__(f"the data of subject {subject} was erased")
+        super().__init__(f"the data key of subject {subject} is held")
         self.subject = subject
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from db.queries import load
 from ledger.cipher import DATA_KEY_BYTES
-from ledger.errors import DataKeyMissing, KekMissing, SubjectErased, translated
+from ledger.errors import DataKeyMissing, KekMissing, KeyHeld, SubjectErased, translated
 from ledger.kek import FileKek, KeyEncryptionKey
 from ledger.pool import Pool
 
@@ -48,8 +48,16 @@ def _has_keys(pool: Pool) -> bool:
 
 
 class _Held(NamedTuple):
+    """A key, or the event that destroyed it."""
+
     data_key: bytes
     until: float
+    erased_by: UUID | None = None
+
+    def opened(self, subject: UUID) -> bytes:
+        if self.erased_by is not None:
+            raise SubjectErased(subject, self.erased_by)
+        return self.data_key
 
 
 class KeyStore:
@@ -71,60 +79,79 @@ class KeyStore:
         Raises SubjectErased, KeyEncryptionError or Unavailable.
         """
         wanted = set(subjects)
-        found = self.load(wanted)
+        found = self._held(wanted)
         if missing := wanted - found.keys():
             self._insert(sorted(missing))
-            found |= self.load(missing)
+            found |= self._held(missing)
             for subject in missing - found.keys():
                 raise DataKeyMissing(subject)
-        return found
+        return {subject: held.opened(subject) for subject, held in found.items()}
 
     def load(self, subjects: Iterable[UUID]) -> dict[UUID, bytes]:
         """The data keys of those subjects that have one. Raises SubjectErased, KeyEncryptionError or Unavailable."""
-        wanted = set(subjects)
-        found = self._cached(wanted)
-        if missing := wanted - found.keys():
-            found |= self._read(missing)
-        return found
+        return {subject: held.opened(subject) for subject, held in self._held(set(subjects)).items()}
+
+    def read_ahead(self, subjects: Iterable[UUID]) -> None:
+        """Look these subjects' keys up at once, to be asked for one by one."""
+        self._held(set(subjects))
 
     def __getitem__(self, subject: UUID) -> bytes:
-        """One subject's data key, as the codec asks for it. Raises KeyError when there is none."""
+        """One subject's data key, as the codec asks for it. Raises KeyError when there is none, or SubjectErased."""
         # Once per part of every event: a look at the cache needs no lock, one dictionary access is atomic.
         held = self._fresh(subject, self._clock())
-        return held.data_key if held is not None else self.load((subject,))[subject]
+        return (held if held is not None else self._held({subject})[subject]).opened(subject)
+
+    def destroy(self, subject: UUID, by: UUID) -> None:
+        """Destroy a subject's data key for good, on behalf of the event `by`; where it is done already, nothing.
+
+        A subject without a key can never have one from now on. Other processes may hold the key for CACHE_SECONDS.
+        Raises KeyHeld or Unavailable.
+        """
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute(_QUERIES["destroy_key"], {"subject": subject, "by": by})
+            state = connection.execute(_QUERIES["key_state"], {"subject": subject}).fetchone()
+        self.forget(subject)
+        if state != ("destroyed",):
+            raise KeyHeld(subject)
 
     def forget(self, subject: UUID) -> None:
         """Stop holding a subject's key, because it is being destroyed."""
         with self._lock:
             self._cache.pop(subject, None)
 
-    def _cached(self, subjects: set[UUID]) -> dict[UUID, bytes]:
+    def _held(self, subjects: set[UUID]) -> dict[UUID, _Held]:
+        """What is known of those subjects that have, or had, a key."""
+        found = self._cached(subjects)
+        if missing := subjects - found.keys():
+            found |= self._read(missing)
+        return found
+
+    def _cached(self, subjects: set[UUID]) -> dict[UUID, _Held]:
         now = self._clock()
         with self._lock:
-            return {subject: held.data_key for subject in subjects if (held := self._fresh(subject, now)) is not None}
+            return {subject: held for subject in subjects if (held := self._fresh(subject, now)) is not None}
 
     def _fresh(self, subject: UUID, now: float) -> _Held | None:
         held = self._cache.get(subject)
         return held if held is not None and now < held.until else None
 
-    def _read(self, subjects: set[UUID]) -> dict[UUID, bytes]:
+    def _read(self, subjects: set[UUID]) -> dict[UUID, _Held]:
         # Counted from before the read: a key destroyed right after it is out of use in time.
         until = self._clock() + CACHE_SECONDS
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(_QUERIES["load_keys"], {"subjects": sorted(subjects)}).fetchall()
-        found: dict[UUID, bytes] = {}
-        for subject, wrapped, kek, state in rows:
-            if state == "destroyed":
-                raise SubjectErased(subject)
-            found[subject] = self._kek.unwrap(subject, kek, wrapped)
-        self._hold(found, until)
+        found: dict[UUID, _Held] = {}
+        for subject, wrapped, kek, state, erased_by in rows:
+            data_key = b"" if state == "destroyed" else self._kek.unwrap(subject, kek, wrapped)
+            found[subject] = _Held(data_key, until, erased_by)
+        self._hold(found)
         return found
 
-    def _hold(self, found: Mapping[UUID, bytes], until: float) -> None:
+    def _hold(self, found: Mapping[UUID, _Held]) -> None:
         with self._lock:
             if len(self._cache) + len(found) > _CACHED_AT_MOST:
                 self._cache.clear()
-            self._cache.update((subject, _Held(data_key, until)) for subject, data_key in found.items())
+            self._cache.update(found)
 
     def _insert(self, subjects: list[UUID]) -> None:
         wrapped = [self._kek.wrap(subject, secrets.token_bytes(DATA_KEY_BYTES)) for subject in subjects]

@@ -52,6 +52,13 @@ FROM (
 LEFT JOIN ledger.payload USING (stream, version)
 ORDER BY version DESC, part;
 
+-- name: select_erasures
+-- Read the events that have erased something of these streams. An index holds nothing but such events.
+SELECT stream, version, type, entry
+FROM ledger.event
+WHERE type = 'customer.personal-data-erased' AND stream = ANY(%(streams)s::uuid[])
+ORDER BY stream, version;
+
 -- name: select_notifications
 -- Read sealed events in the order of the log, of all types or of some.
 SELECT stream, version, type, entry, part, ct, position

@@ -1,27 +1,32 @@
 """Events and their plain form: what an entry and each part say before encryption. Owns what stands where.
 
 The entry holds neither names nor free text; anyone may read it. Part 0 is the rest of the envelope and the content,
-under the customer's data key; fields marked `Personal` to somebody else stand in parts of their own. What must stay
-true: whatever was ever written is read as today's event (upcasts.py) or ends in a named error, and nothing is built
-past the models' validation.
+under the customer's data key; fields marked `Personal` to somebody else stand in parts of their own, of which part 0
+holds a skeleton: their members, true for a value and null for null. What outlives erasure has its part 0 under the
+key of the records. What must stay true: whatever was ever written is read as today's event (upcasts.py) or ends in a
+named error, nothing is built past the models' validation, and an event whose parts were erased is read all the same.
 
 Null members that nobody set are left out, and times are RFC 3339 in UTC with six digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from domain.events import EVENT_TYPES, Envelope, Payload, Personal, RecordedEvent
+from domain.erased import Erased
+from domain.erasure import personal_fields, subjects_in
+from domain.events import EVENT_TYPES, Actor, Envelope, Payload, RecordedEvent
 from domain.events.envelope import Certainty
+from domain.events.privacy import RECORDS_SUBJECT, PersonalDataErased, erased_class
 from domain.events.quality import FactCorrected
 from ledger.errors import ContentNotStorable, EntryMismatch, MalformedPart, UnknownEventType, UnknownSchemaVersion
 from ledger.upcasts import Content, upcast
@@ -40,11 +45,18 @@ class PlainPart(NamedTuple):
     content: Content
 
 
+_NONE_ERASED: Final[Mapping[int, UUID]] = MappingProxyType({})
+
+
 class PlainEvent(NamedTuple):
-    """An event before encryption: the entry but for its commitments, and what they will commit to."""
+    """An event before encryption: the entry but for its commitments, and what they will commit to.
+
+    `erased`: by number the parts that are gone, and the event that erased each; their content is empty here.
+    """
 
     entry: Content
     parts: tuple[PlainPart, ...]
+    erased: Mapping[int, UUID] = _NONE_ERASED
 
 
 def to_plain(event: RecordedEvent) -> PlainEvent:
@@ -57,38 +69,48 @@ def to_plain(event: RecordedEvent) -> PlainEvent:
     content: Content = {"envelope": rest, "payload": own}
     if isinstance(payload, FactCorrected):
         content["replacement_schemas"] = list(_replacement_schemas(payload))
-    others = (PlainPart(subject, {"payload": personal[subject]}) for subject in sorted(personal))
-    return PlainEvent(_entry_of(envelope, payload), (PlainPart(customer_id, content), *others))
+    others = [PlainPart(subject, {"payload": personal[subject]}) for subject in sorted(personal)]
+    if others:
+        content["skeleton"] = [_skeleton(personal[part.subject]) for part in others]
+    first = PlainPart(RECORDS_SUBJECT if payload.outlives_erasure else customer_id, content)
+    return PlainEvent(_entry_of(envelope, payload), (first, *others))
 
 
 def subjects_of(event: RecordedEvent) -> set[UUID]:
     """Whose data keys an event needs to be encoded, those included who have nothing to say in it after all."""
-    subjects = {event.envelope.customer_id}
-    payload = event.payload
-    while True:
-        subjects.update(getattr(payload, subject) for _, subject in _personal_fields(type(payload)))
-        if not isinstance(payload, FactCorrected):
-            return subjects
-        payload = payload.replacement
+    if event.payload.outlives_erasure:
+        return {RECORDS_SUBJECT}
+    return {event.envelope.customer_id, *subjects_in(event.payload)}
 
 
 def from_plain(plain: PlainEvent) -> RecordedEvent:
     """Build the event, its payload upcast to today's schema version. Raises UnreadableEvent."""
     entry = plain.entry
     try:
+        if 0 in plain.erased:
+            return _without_content(entry, plain.erased[0])
         first = plain.parts[0].content
-        payload = first["payload"]
-        for part in plain.parts[1:]:
-            _merge(payload, part.content["payload"])
-        event_payload = _payload_of(entry, payload, first.get("replacement_schemas", []))
+        payload, skeleton = first["payload"], first.get("skeleton")
+        lost: dict[UUID, Erased] = {}
+        for number, part in enumerate(plain.parts[1:], start=1):
+            if number not in plain.erased:
+                _merge(payload, part.content["payload"])
+            elif skeleton is None:
+                lost[part.subject] = Erased(by=plain.erased[number])
+            else:
+                _merge(payload, _fleshed(skeleton[number - 1], Erased(by=plain.erased[number])))
+        event_payload = _payload_of(entry, payload, first.get("replacement_schemas", []), lost)
         envelope = _envelope_of(entry, first["envelope"])
+        has_skeleton = skeleton is not None or len(plain.parts) == 1
     except ValidationError as error:
         # Neither its text nor itself: both show the values, which would end up in a log file.
         places = ", ".join("/".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
         raise MalformedPart(entry["stream"], entry["version"], f"invalid: {places}") from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedPart(entry["stream"], entry["version"], type(error).__name__) from None
-    return RecordedEvent(envelope, event_payload)
+    if isinstance(event_payload, PersonalDataErased) and str(event_payload.subject) != entry.get("erases"):
+        raise EntryMismatch(entry["stream"], entry["version"], "the entry erases another subject than its part")
+    return RecordedEvent(envelope, event_payload, has_skeleton)
 
 
 def says_something(value: Any) -> bool:
@@ -116,13 +138,13 @@ def _entry_of(envelope: Envelope, payload: Payload) -> Content:
         entry["retracts"] = envelope.retracts
     if envelope.correlation_id is not None:
         entry["correlation"] = envelope.correlation_id
+    if isinstance(payload, PersonalDataErased):
+        entry["erases"] = payload.subject
     return entry
 
 
 def _envelope_of(entry: Content, rest: Content) -> Envelope:
-    if rest["actor"]["id"] != entry["actor"]:
-        raise EntryMismatch(entry["stream"], entry["version"], "the entry names another actor than its part")
-    return Envelope.model_validate(
+    envelope = Envelope.model_validate(
         {
             **rest,
             "event_id": entry["event_id"],
@@ -136,6 +158,19 @@ def _envelope_of(entry: Content, rest: Content) -> Envelope:
             "correlation_id": entry.get("correlation"),
         }
     )
+    if envelope.actor.id != entry["actor"]:
+        raise EntryMismatch(entry["stream"], entry["version"], "the entry names another actor than its part")
+    return envelope
+
+
+def _without_content(entry: Content, by: UUID) -> RecordedEvent:
+    """What the entry alone says. Of the actor it is the id: what kind of actor that was is gone, as is the policy."""
+    if entry["type"] not in EVENT_TYPES:
+        raise UnknownEventType(entry["stream"], entry["version"], f"unknown event type {entry['type']!r}")
+    unknown: Any = None
+    actor = Actor.model_construct(_fields_set={"id"}, id=entry["actor"], kind=unknown)
+    envelope = _envelope_of(entry, {"actor": actor, "policy_version": 0})
+    return RecordedEvent(envelope, erased_class(entry["type"])(by=by))
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -143,13 +178,29 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _payload_of(entry: Content, content: Content, replacement_schemas: list[int]) -> Payload:
+def _payload_of(
+    entry: Content, content: Content, replacement_schemas: list[int], lost: Mapping[UUID, Erased]
+) -> Payload:
+    """`lost`: whose parts were erased and left no skeleton; their fields that an event needs are Erased as a whole."""
     content = _current(entry, entry["type"], entry["schema"], content)
+    _fill(entry["type"], content, lost)
     inner = content
     for schema in replacement_schemas:
-        inner["replacement"] = _current(entry, inner["replaced_type"], schema, inner["replacement"])
+        stored_name = inner["replaced_type"]
+        inner["replacement"] = _current(entry, stored_name, schema, inner["replacement"])
         inner = inner["replacement"]
+        _fill(stored_name, inner, lost)
     return EVENT_TYPES[entry["type"]].model_validate(content)
+
+
+def _fill(stored_name: str, content: Content, lost: Mapping[UUID, Erased]) -> None:
+    if not lost:
+        return
+    payload_class = EVENT_TYPES[stored_name]
+    for name, subject_field in personal_fields(payload_class):
+        erased = lost.get(UUID(content[subject_field]))
+        if erased is not None and payload_class.model_fields[name].is_required():
+            content[name] = erased
 
 
 def _current(entry: Content, stored_name: str, stored_version: int, content: Content) -> Content:
@@ -170,7 +221,7 @@ def _split(payload: Payload, customer_id: UUID) -> tuple[Content, dict[UUID, Con
     """
     content = _members(payload)
     personal: dict[UUID, Content] = {}
-    for field, subject_field in _personal_fields(type(payload)):
+    for field, subject_field in personal_fields(type(payload)):
         subject = getattr(payload, subject_field)
         if field in content and subject != customer_id:
             personal.setdefault(subject, {})[field] = content.pop(field)
@@ -189,15 +240,34 @@ def _merge(content: Content, members: Content) -> None:
             content[name] = value
 
 
-@cache
-def _personal_fields(payload_class: type[Payload]) -> tuple[tuple[str, str], ...]:
-    """The fields marked `Personal`, each with the field that names its subject."""
-    return tuple(
-        (name, mark.subject)
-        for name, field in payload_class.model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, Personal)
-    )
+def _skeleton(members: Content) -> Content:
+    """A part's members, true in place of every value. Raises ContentNotStorable for what was erased before."""
+    return {name: _bone(name, value) for name, value in members.items()}
+
+
+def _bone(name: str, value: Any) -> Any:
+    match value:
+        case None:
+            return None
+        case Erased():
+            raise ContentNotStorable("a value that was erased is not recorded again")
+        case BaseModel():
+            return _skeleton(_members(value))
+        case dict() if name == "replacement":
+            return _skeleton(value)
+        case _:
+            return True
+
+
+def _fleshed(skeleton: Content, erased: Erased) -> Content:
+    """What stands for a part that was erased."""
+    return {name: _fleshed_bone(bone, erased) for name, bone in skeleton.items()}
+
+
+def _fleshed_bone(bone: Any, erased: Erased) -> Any:
+    if isinstance(bone, dict):
+        return _fleshed(bone, erased)
+    return None if bone is None else erased
 
 
 def _replacement_schemas(payload: Payload) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
@@ -107,6 +108,14 @@ class LedgerRecorder(ApplicationRecorder):
             StoredEvent(originator_id, version, stored_name, state)
             for _, version, stored_name, state, _ in _events_in(rows)
         ]
+
+    def select_erasures(self, streams: Iterable[UUID]) -> dict[UUID, dict[UUID, UUID]]:
+        """What was erased of these streams so far (codec.Erasures); only those of which anything was."""
+        rows = self._rows("select_erasures", {"streams": sorted(set(streams))})
+        events = (StoredEvent(stream, version, stored_name, entry) for stream, version, stored_name, entry in rows)
+        return {
+            stream: codec.erasures_in(erasures) for stream, erasures in groupby(events, attrgetter("originator_id"))
+        }
 
     def select_notifications(
         self,

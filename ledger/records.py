@@ -23,10 +23,18 @@ from eventsourcing import persistence
 from domain.decisions import NewId, masked_from, record
 from domain.errors import AlreadyRegistered, CustomerUnknown, FieldError, VersionConflict
 from domain.events import RecordedEvent
+from domain.events.privacy import PersonalDataErased
 from domain.file import CustomerFile
 from ledger.application import Ledger
 from ledger.codec import subjects_of
-from ledger.errors import Overloaded, StorageExhausted, Unavailable, is_conflict, is_exhausted, is_unavailable
+from ledger.errors import (
+    Overloaded,
+    StorageExhausted,
+    Unavailable,
+    is_conflict,
+    is_exhausted,
+    is_unavailable,
+)
 from ledger.idempotency import Earlier, Idempotency, repeated
 from ledger.keys import KeyStore
 from ledger.pool import Pool
@@ -301,6 +309,8 @@ def _move_on(world: _World, submission: Submission, draft: CustomerFile, receipt
 
 
 def _may_touch_identifiers(event: RecordedEvent) -> bool:
+    if isinstance(event.payload, PersonalDataErased):
+        return event.payload.subject == event.envelope.customer_id
     return event.envelope.retracts is not None or any(fact.slot.startswith("/identifiers/") for fact in event.facts)
 
 

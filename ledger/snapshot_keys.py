@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from db.queries import load
-from ledger.errors import KekUnknown, KeyEncryptionError
+from ledger.errors import KekUnknown, KeyEncryptionError, SubjectErased
 from ledger.kek import KeyEncryptionKey
 
 _KEYS: Final = load(Path(__file__).parent, "keys.sql")
@@ -22,12 +22,16 @@ _HELD_AT_MOST: Final = 20_000
 
 
 class SnapshotKeys:
-    """Data keys by subject, read through `connection` in the caller's transaction. KeyError: none that opens."""
+    """Data keys by subject, read through `connection` in the caller's transaction. KeyError: none that opens.
+
+    `destroyed` says by which event the key of a subject was destroyed that was held before, None: it was not.
+    """
 
     def __init__(self, connection: Connection[Any], kek: KeyEncryptionKey) -> None:
         self._connection = connection
         self._kek = kek
         self._held: dict[UUID, bytes | str] = {}
+        self._destroyed: dict[UUID, UUID] = {}
 
     def require_kek(self) -> None:
         """Raise KeyEncryptionError when the key at hand opens none of the data keys, so that it is the wrong one."""
@@ -52,10 +56,15 @@ class SnapshotKeys:
             self._held |= self._read(missing)
         return {subject: held for subject in wanted if isinstance(held := self._held[subject], str)}
 
+    def destroyed(self, subject: UUID) -> UUID | None:
+        return self._destroyed.get(subject)
+
     def __getitem__(self, subject: UUID) -> bytes:
         if subject not in self._held:
             self.hold((subject,))
         held = self._held[subject]
+        if subject in self._destroyed:
+            raise SubjectErased(subject, self._destroyed[subject])
         if isinstance(held, str):
             raise KeyError(subject)
         return held
@@ -63,7 +72,9 @@ class SnapshotKeys:
     def _read(self, subjects: set[UUID]) -> dict[UUID, bytes | str]:
         found: dict[UUID, bytes | str] = dict.fromkeys(subjects, "has no data key")
         rows = self._connection.execute(_KEYS["load_keys"], {"subjects": sorted(subjects)}).fetchall()
-        for subject, wrapped, kek, state in rows:
+        for subject, wrapped, kek, state, erased_by in rows:
+            if state == "destroyed":
+                self._destroyed[subject] = erased_by
             found[subject] = "has no data key any more" if state == "destroyed" else self._opened(subject, kek, wrapped)
         return found
 

@@ -20,7 +20,7 @@ from psycopg import Connection
 from db.queries import load
 from domain.events import Envelope
 from ledger import codec
-from ledger.errors import DataKeyMissing, PartErased, UnreadableEvent
+from ledger.errors import DataKeyMissing, PartMissing, UnreadableEvent
 from ledger.findings import Finding, place_of
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.streams import StoredStream, read_streams
@@ -169,7 +169,7 @@ def _events(customer: _Customer, keys: SnapshotKeys, envelopes: dict[int, Envelo
             refused |= keys.hold(codec.subjects_in(stored))
             continue
         except UnreadableEvent as error:
-            check = "payload" if isinstance(error, PartErased) else "event"
+            check = "payload" if isinstance(error, PartMissing) else "event"
             yield Finding(check, customer.place(version), error.detail)
             continue
         envelopes[version] = envelope

@@ -247,9 +247,10 @@ def _decoded(
     events: Sequence[codec.Checked], keys: SnapshotKeys, error: StreamUnreadable | None
 ) -> list[RecordedEvent]:
     decoded: list[RecordedEvent] = []
+    erased = codec.erasures_in(events)
     for event in events:
         try:
-            decoded.append(codec.decode_checked(event, keys))
+            decoded.append(codec.decode_checked(event, keys, erased))
         except (UnreadableEvent, DataKeyMissing) as reason:
             raise _unreadable(event.stream, event.version, reason) from reason
     if error is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import cast
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from eventsourcing.persistence import Notification
 from domain.fold import History
 from ledger import codec
 from ledger.application import Ledger
-from ledger.errors import DataKeyMissing, SubjectErased, UnreadableEvent
+from ledger.errors import DataKeyMissing, UnreadableEvent
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from projections.errors import EventUnreadable
@@ -27,7 +26,7 @@ class LogReader:
         self._ledger = Ledger(pool, keys)
 
     def after(self, position: int, limit: int) -> list[Positioned]:
-        """The next events after `position`, up to the first one that cannot be read.
+        """The next events after `position`, up to the first one that cannot be read, without what was erased by now.
 
         Raises EventUnreadable if that is the very next; ledger.errors when keys or database are out of reach.
         """
@@ -35,14 +34,16 @@ class LogReader:
             "list[Notification]",
             self._ledger.recorder.select_notifications(position, limit, inclusive_of_start=False),
         )
+        customer_ids = {cast("UUID", sealed.originator_id) for sealed in notifications}
         # The customers' keys at once; those of contact persons one by one, as entries name them, and then remembered.
-        with suppress(SubjectErased):
-            self._keys.load({cast("UUID", sealed.originator_id) for sealed in notifications})
+        self._keys.read_ahead(customer_ids)
+        erased = self._ledger.erasures(customer_ids)
         entries: list[Positioned] = []
         for sealed in notifications:
+            of_stream = erased.get(cast("UUID", sealed.originator_id), codec.NOTHING_ERASED)
             try:
-                entries.append(Positioned.of(sealed.id, codec.decode(sealed, self._keys)))
-            except (UnreadableEvent, DataKeyMissing, SubjectErased) as error:
+                entries.append(Positioned.of(sealed.id, codec.decode(sealed, self._keys, of_stream)))
+            except (UnreadableEvent, DataKeyMissing) as error:
                 if not entries:
                     raise EventUnreadable(sealed.id, str(error)) from error
                 break

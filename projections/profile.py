@@ -19,8 +19,10 @@ from psycopg import AsyncConnection
 from db import arrays
 from db.queries import load
 from domain.events.lifecycle import CustomerKind
+from domain.events.privacy import LegalBasis
 from domain.facts import ABSENT, Fact, Segment, Timeline
 from domain.file import CustomerFile, TierRequest
+from domain.privacy import ErasureRequest, LegalHold, Privacy
 from ledger.statements import FileChange, Joinable, Statement
 from projections.errors import FoldOutdated
 
@@ -28,6 +30,7 @@ FOLD_VERSION: Final = 1
 
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
+_NO_PRIVACY: Final = Privacy()
 _Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state
 _EncodedSlots = dict[str, tuple[Timeline, str]]  # per slot the timeline that was encoded, and its JSON
 
@@ -71,7 +74,8 @@ class ProfileView:
 
     def _encode(self, file: CustomerFile) -> bytes:
         remembered = self._remembered.get(file.customer_id)
-        encoded_slots = remembered.encoded_slots if remembered else {}
+        # Of a file that has lost values nothing older is kept.
+        encoded_slots = remembered.encoded_slots if remembered and not file.privacy.erased else {}
         state = encode(file, encoded_slots)
         row = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION, state)
         self._remember(row, file, encoded_slots)
@@ -138,16 +142,21 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
         slots = {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()}
     else:
         slots = {slot: _encoded_slot(slot, line, encoded_slots) for slot, line in file.slots.items()}
-    return orjson.dumps(
-        {
-            "kind": file.kind,
-            "archived": file.archived,
-            "registered_at": file.registered_at,
-            "effective_since": file.effective_since,
-            "requests": [_request_fields(request) for request in file.requests.values()],
-            "slots": slots,
+    state = {
+        "kind": file.kind,
+        "archived": file.archived,
+        "registered_at": file.registered_at,
+        "effective_since": file.effective_since,
+        "requests": [_fields(request) for request in file.requests.values()],
+        "slots": slots,
+    }
+    if file.privacy != _NO_PRIVACY:  # of nearly every file there is nothing to say
+        state["privacy"] = {
+            "requests": [_fields(request) for request in file.privacy.requests.values()],
+            "holds": [_fields(hold) for hold in file.privacy.holds.values()],
+            "erased": {str(subject): by for subject, by in file.privacy.erased.items()},
         }
-    )
+    return orjson.dumps(state)
 
 
 def _encoded_slot(slot: str, line: Timeline, encoded_slots: _EncodedSlots) -> orjson.Fragment:
@@ -177,6 +186,7 @@ def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
         _instant(content["effective_since"]),
         {request.request_id: request for request in requests},
         {slot: _timeline(slot, arrays) for slot, arrays in content["slots"].items()},
+        privacy=_privacy(content["privacy"]) if "privacy" in content else _NO_PRIVACY,
     )
 
 
@@ -203,14 +213,29 @@ def _timeline(slot: str, arrays: list[list[Any]]) -> Timeline:
     return tuple(segments)
 
 
-def _request_fields(request: TierRequest) -> list[Any]:
-    return [getattr(request, name) for name in TierRequest.__slots__]
+def _fields(item: TierRequest | ErasureRequest | LegalHold) -> list[Any]:
+    return [getattr(item, name) for name in item.__slots__]
+
+
+def _privacy(content: dict[str, Any]) -> Privacy:
+    requests = [_named(ErasureRequest, fields, "request_id", "subject", "event_id") for fields in content["requests"]]
+    holds = [_named(LegalHold, fields, "hold_id", "event_id") for fields in content["holds"]]
+    for request in requests:
+        request["legal_basis"] = LegalBasis(request["legal_basis"])
+    return Privacy(
+        {request["request_id"]: ErasureRequest(**request) for request in requests},
+        {hold["hold_id"]: LegalHold(**hold) for hold in holds},
+        {UUID(subject): UUID(by) for subject, by in content["erased"].items()},
+    )
+
+
+def _named(kind: type[TierRequest | ErasureRequest | LegalHold], fields: list[Any], *ids: str) -> dict[str, Any]:
+    named = dict(zip(kind.__slots__, fields, strict=True))
+    return named | {name: UUID(named[name]) for name in ids}
 
 
 def _request(fields: list[Any]) -> TierRequest:
-    named = dict(zip(TierRequest.__slots__, fields, strict=True))
-    for name in ("request_id", "event_id"):
-        named[name] = UUID(named[name])
+    named = _named(TierRequest, fields, "request_id", "event_id")
     for name in ("takes_effect", "expires_at"):
         named[name] = _instant(named[name])
     return TierRequest(**named)

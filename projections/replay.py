@@ -22,7 +22,7 @@ from domain.events import RecordedEvent
 from domain.replay import Replay, Step
 from ledger import codec
 from ledger.codec import DataKeys
-from ledger.errors import DataKeyMissing, SubjectErased, UnreadableEvent
+from ledger.errors import DataKeyMissing, UnreadableEvent
 from ledger.frame import framed
 from projections.events import body_of
 
@@ -134,7 +134,7 @@ class Replaying:
             return codec.decode(sealed.stored, self.keys)
         except UnreadableEvent as error:
             self._tell(sealed.version, error.detail)
-        except (DataKeyMissing, SubjectErased) as error:
+        except DataKeyMissing as error:
             self._tell(sealed.version, str(error))
         return None
 

@@ -1,6 +1,6 @@
 """When is it allowed: the commands, one module per group, each deciding which events it would record."""
 
-from domain.decisions import classification, contacts, identity, lifecycle, needs, quality, tier
+from domain.decisions import classification, contacts, identity, lifecycle, needs, privacy, quality, tier
 from domain.decisions.base import COMMANDS, Case, Command, Draft, NewId
 from domain.decisions.record import Change, Order, masked_from, record
 
@@ -18,6 +18,7 @@ __all__ = [
     "lifecycle",
     "masked_from",
     "needs",
+    "privacy",
     "quality",
     "record",
     "tier",

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
-from domain.errors import FieldError, UnknownItem
+from domain.errors import FieldError, SubjectErased, UnknownItem
 from domain.events.base import Payload
 from domain.events.envelope import Actor, Circumstances, Evidence, Reason
 from domain.facts import ABSENT
@@ -67,6 +67,14 @@ class Case:
         """The value that shows in a slot at the effective time, or ABSENT."""
         return self.file.value(pointer(*segments), self.effective_from)
 
+    def require_living(self, subject: UUID, field_pointer: str) -> None:
+        """SubjectErased if the subject's values were erased: none is recorded again (I24)."""
+        if (by := self.file.privacy.erased.get(subject)) is not None:
+            raise SubjectErased(
+                "this person's data was erased; nothing is recorded about them again",
+                FieldError(field_pointer, f"{subject} was erased by event {by}"),
+            )
+
     def require_item(self, group: str, item_id: UUID, field_pointer: str) -> None:
         """UnknownItem unless the contact or need is on the file at the effective time."""
         if self.value(group, item_id) is ABSENT:
@@ -77,9 +85,13 @@ class Case:
 
 
 class Command(Value, ABC):
-    """What somebody asks for. `records` is the event it stands for and gives it its name in a list of changes."""
+    """What somebody asks for. `records` is the event it stands for and gives it its name in a list of changes.
+
+    `also_records`: events of other commands' making that may follow it.
+    """
 
     records: ClassVar[type[Payload]]
+    also_records: ClassVar[tuple[type[Payload], ...]] = ()
     on_archived_file: ClassVar[bool] = False
     touches_contacts: ClassVar[bool] = False
 

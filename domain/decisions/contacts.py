@@ -35,6 +35,7 @@ from domain.events.contacts import (
     Usage,
 )
 from domain.events.envelope import Reason
+from domain.events.privacy import RECORDS_SUBJECT
 from domain.facts import ABSENT
 from domain.values import CountryCode, Line, Value
 
@@ -87,6 +88,9 @@ class AddContact(Command):
 
     def decide(self, case: Case) -> Iterator[Draft]:
         contact_id = _given(self.contact_id)
+        if contact_id == RECORDS_SUBJECT:
+            raise InvalidField("no contact has this id", FieldError("/contact_id", "choose another, or none"))
+        case.require_living(contact_id, "/contact_id")
         primary = case.value("primary_contact")
         fields = self.model_dump(exclude={"points", "contact_id", "is_primary"})
         yield Draft(ContactAdded(contact_id=contact_id, is_primary=primary is ABSENT, **fields))
@@ -104,6 +108,7 @@ class ChangeContactDetails(Command):
     changed: ContactDetails
 
     def decide(self, case: Case) -> Iterator[Draft]:
+        case.require_living(self.contact_id, "/contact_id")
         case.require_item("contacts", self.contact_id, "/contact_id")
         if not self.changed.model_fields_set:
             raise InvalidField("nothing is changed", FieldError("/changed", "name at least one field"))
@@ -129,6 +134,7 @@ class ChangeContactPoint(Command):
         return self.model_copy(update={"point_id": self.point_id or new_id()})
 
     def decide(self, case: Case) -> Iterator[Draft]:
+        case.require_living(self.contact_id, "/contact_id")
         case.require_item("contacts", self.contact_id, "/contact_id")
         before: Any = case.value("contacts", self.contact_id, "points", _given(self.point_id))
         yield Draft(

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from domain.decisions.base import CHECKS, COMMANDS, Case, Command, Draft
 from domain.decisions.tier import APPROVER, is_protected
+from domain.erasure import subjects_in
 from domain.errors import (
     FieldError,
     FourEyesViolation,
@@ -133,6 +134,8 @@ class VerifyField(Command):
                 "the value that was checked is not the one that the file shows",
                 FieldError("/value_event_id", f"{self.value_event_id} does not hold {self.path}"),
             )
+        if subjects_in(told.event.payload) & case.file.privacy.erased.keys():
+            raise ValueNotHeld("the value was erased", FieldError("/path", f"nothing is left to verify of {self.path}"))
 
 
 def _correctable(case: Case, event_id: UUID, field: str) -> FactEvent:
@@ -146,6 +149,8 @@ def _correctable(case: Case, event_id: UUID, field: str) -> FactEvent:
         raise NotCorrectable(
             "the fact has already been corrected or retracted", FieldError(field, f"by event {by.envelope.event_id}")
         )
+    if subjects_in(target.event.payload) & case.file.privacy.erased.keys():
+        raise NotCorrectable("what the fact had said was erased", FieldError(field, "is about an erased person"))
     return target
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain.code_schemes import policy
 from domain.decisions.base import CHECKS, Case, Command, Draft, NewId
+from domain.erasure import subjects_in
 from domain.errors import (
     CustomerArchived,
     EffectiveDateOutOfRange,
@@ -101,6 +102,7 @@ def masked_from(event: RecordedEvent, file: CustomerFile) -> datetime | None:
 
 
 def _admit(item: Change, case: Case) -> None:
+    case.require_living(case.file.customer_id, "")
     if case.file.archived and not item.command.on_archived_file:
         raise CustomerArchived("the file is archived; reinstate it first")
     if item.circumstances.initial_load and IMPORTER not in case.actor.roles:
@@ -117,6 +119,8 @@ def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEv
     effective_from = None if decision else draft.effective_from or case.effective_from
     if (check := CHECKS.get(type(payload))) is not None:
         payload = check(payload, case.at(effective_from) if effective_from else case)
+    for subject in subjects_in(payload):
+        case.require_living(subject, "")
     envelope = Envelope(
         event_id=event_id,
         customer_id=order.customer_id,

@@ -1,6 +1,6 @@
 """What can happen to a customer. One module per group of the event table; importing this declares them all."""
 
-from domain.events import classification, contacts, identity, lifecycle, needs, quality
+from domain.events import classification, contacts, identity, lifecycle, needs, privacy, quality
 from domain.events.base import EVENT_TYPES, Payload, Personal, RecordedEvent
 from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Reason, Source
 
@@ -21,5 +21,6 @@ __all__ = [
     "identity",
     "lifecycle",
     "needs",
+    "privacy",
     "quality",
 ]

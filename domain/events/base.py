@@ -7,11 +7,12 @@ a fact, the slots that it asserts. Declaring the class is all it takes for the d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+from domain.erased import MayBeErased
 from domain.events.envelope import Envelope
 from domain.facts import Fact
 from domain.values import Value
@@ -21,10 +22,11 @@ Assertion = tuple[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Personal:
+class Personal(MayBeErased):
     """Marks a field that belongs to a data subject of its own: the one named by the field `subject`.
 
-    Unmarked fields belong to the customer. The ledger encrypts each subject's fields under that subject's key.
+    Unmarked fields belong to the customer. The ledger encrypts each subject's fields under that subject's key; of
+    values that were erased it builds the event with an Erased in their place.
     """
 
     subject: str
@@ -34,7 +36,8 @@ class Payload(Value):
     """Base of all event contents. Subclasses set `type` (the stored name, for ever) and the marks.
 
     Marks: `decision` (happened when it happened, asserts no slot, no valid time), `major` (24-hour rule),
-    `needs_reason`, `needs_evidence`.
+    `needs_reason`, `needs_evidence`, `outlives_erasure` (says nothing about anybody but that and why something was
+    erased or kept: it stays readable when its customer is erased).
     """
 
     type: ClassVar[str]
@@ -43,6 +46,7 @@ class Payload(Value):
     major: ClassVar[bool] = False
     needs_reason: ClassVar[bool] = False
     needs_evidence: ClassVar[bool] = False
+    outlives_erasure: ClassVar[bool] = False
 
     def assertions(self) -> Iterator[Assertion]:
         """The slots this event asserts, each once. A decision asserts none."""
@@ -51,10 +55,15 @@ class Payload(Value):
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """An event as it stands in the ledger. `originator_*` is how the eventsourcing library calls the stream."""
+    """An event as it stands in the ledger. `originator_*` is how the eventsourcing library calls the stream.
+
+    `has_skeleton`: it is kept beside others' personal values which of them there are, so that once they are erased it
+    is known which slots they had filled. Events of before that was so lack it.
+    """
 
     envelope: Envelope
     payload: Payload
+    has_skeleton: bool = field(default=True, compare=False)
 
     @property
     def originator_id(self) -> UUID:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
+from domain.erased import Erased, MayBeErased, shown
 from domain.events.base import Assertion, Payload, Personal, declare
 from domain.facts import ABSENT
 from domain.slots import pointer
@@ -94,7 +95,7 @@ class ContactAdded(Payload):
         yield pointer("contacts", self.contact_id), True
         for field in ("name", "title", "department", "buying_role"):
             if (value := getattr(self, field)) is not None:
-                yield pointer("contacts", self.contact_id, field), value
+                yield pointer("contacts", self.contact_id, field), shown(value)
         if self.is_primary:
             yield "/primary_contact", str(self.contact_id)
 
@@ -102,15 +103,15 @@ class ContactAdded(Payload):
 class ContactDetails(Value):
     """The details that change; a field left out stays, null takes it away."""
 
-    name: Line | None = None
-    title: Line | None = None
-    department: Line | None = None
-    buying_role: BuyingRole | None = None
+    name: Annotated[Line | None, MayBeErased()] = None
+    title: Annotated[Line | None, MayBeErased()] = None
+    department: Annotated[Line | None, MayBeErased()] = None
+    buying_role: Annotated[BuyingRole | None, MayBeErased()] = None
 
 
 @declare
 class ContactDetailsChanged(Payload):
-    """`changed` and `old` hold the same fields: after and before."""
+    """`changed` and `old` hold the same fields: after and before. Of an old event, erased, nobody knows which."""
 
     type: ClassVar[str] = "customer.contact-details-changed"
 
@@ -119,9 +120,11 @@ class ContactDetailsChanged(Payload):
     old: Annotated[ContactDetails, Personal("contact_id")] = ContactDetails()
 
     def assertions(self) -> Iterator[Assertion]:
+        if isinstance(self.changed, Erased):
+            return
         for field in sorted(self.changed.model_fields_set):
             value = getattr(self.changed, field)
-            yield pointer("contacts", self.contact_id, field), ABSENT if value is None else value
+            yield pointer("contacts", self.contact_id, field), ABSENT if value is None else shown(value)
 
 
 @declare

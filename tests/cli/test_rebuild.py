@@ -134,7 +134,7 @@ def test_what_cannot_be_put_right_is_told(dossier: Dossier, told: str) -> None:
 def test_a_stream_that_cannot_be_read_is_named(dossier: Dossier, told: str) -> None:
     execute(
         told,
-        "ALTER TABLE ledger.payload DISABLE TRIGGER refuse_change",
+        "ALTER TABLE ledger.payload DISABLE TRIGGER USER",
         f"UPDATE ledger.payload SET ct = ct || '\\x00' WHERE version = 3 AND stream = '{ACME}'",  # noqa: S608
     )
     refused = dossier("rebuild")

@@ -149,7 +149,8 @@ KEYS: Final = (
     ),
     Damage(
         "a data key is destroyed",
-        "UPDATE keys.subject_key SET state = 'destroyed', wrapped = '' WHERE subject = %(acme)s",
+        "UPDATE keys.subject_key SET state = 'destroyed', wrapped = '', erased_by = gen_random_uuid(), "
+        "destroyed_at = now() WHERE subject = %(acme)s",
         "key",
         f"subject {ACME}",
     ),

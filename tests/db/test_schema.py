@@ -85,13 +85,20 @@ def test_an_upsert_on_evidence_is_refused(database: str) -> None:
 
 PRIVILEGES = {
     "ledger.schema_migration": {"dossier_app": "r", "dossier_reader": "r"},
-    "ledger.event": {"dossier_app": "ar", "dossier_sealer": "r", "dossier_projector": "r", "dossier_reader": "r"},
-    "ledger.payload": {"dossier_app": "ar", "dossier_projector": "r", "dossier_reader": "r"},
+    "ledger.event": {
+        "dossier_app": "ar",
+        "dossier_sealer": "r",
+        "dossier_eraser": "r",
+        "dossier_projector": "r",
+        "dossier_reader": "r",
+    },
+    "ledger.payload": {"dossier_app": "ar", "dossier_eraser": "r", "dossier_projector": "r", "dossier_reader": "r"},
     "ledger.unsealed": {"dossier_app": "ar", "dossier_sealer": "rd", "dossier_reader": "r"},
     "ledger.log": {"dossier_app": "r", "dossier_sealer": "ar", "dossier_projector": "r", "dossier_reader": "r"},
     "ledger.checkpoint": {"dossier_app": "r", "dossier_sealer": "ar", "dossier_projector": "r", "dossier_reader": "r"},
     "ledger.idempotency": {"dossier_app": "ar", "dossier_reader": "r"},
-    "keys.subject_key": {"dossier_app": "ar", "dossier_projector": "r", "dossier_reader": "r"},
+    "ledger.erasure": {"dossier_app": "r", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
+    "keys.subject_key": {"dossier_app": "ar", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
     "read.profile": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.identifier": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.tracking": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
@@ -145,6 +152,10 @@ SENSELESS_ROWS = [
     "INSERT INTO ledger.idempotency VALUES (repeat('k', 256), 'a', '', gen_random_uuid(), 1, 1, 200, 1)",
     "INSERT INTO ledger.idempotency VALUES ('k', 'a', '', gen_random_uuid(), 2, 1, 200, 1)",
     "INSERT INTO keys.subject_key VALUES (gen_random_uuid(), '', 'kek', 'lost')",
+    "INSERT INTO keys.subject_key VALUES (gen_random_uuid(), '', 'kek', 'destroyed')",
+    "INSERT INTO keys.subject_key VALUES (gen_random_uuid(), 'k', 'kek', 'destroyed', gen_random_uuid(), now())",
+    "INSERT INTO keys.subject_key VALUES (gen_random_uuid(), 'key', 'kek', 'active', gen_random_uuid(), now())",
+    "INSERT INTO ledger.erasure VALUES (gen_random_uuid(), -1, now(), now())",
     "INSERT INTO read.tracking VALUES ('facts', -1)",
 ]
 

@@ -22,6 +22,7 @@ _ANSWER = {"request_id": uid(60), "comment": "c"}
 _TIER = {"scheme": "VALUE", "from_code": "ORDINARY", "to_code": "POTENTIAL"}
 _REASSIGNED = {**_TIER, "direction": "RAISED", "basis": "MANUAL"}
 _TAG = {"taxonomy_version": 1, "group": "REGION", "code": "EAST"}
+_ERASURE = {"subject": uid(10), "legal_basis": "GDPR_17_1_A"}
 _POINT = {"contact_id": uid(10), "point_id": uid(11), "kind": "PHONE", "value": "+8675586013388"}
 
 _CONTENTS: dict[str, list[dict[str, Any]]] = {
@@ -52,6 +53,13 @@ _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "attribute-removed": [{"key": "~"}],
     "fact-corrected": [{"replaced_type": "customer.tier-reassigned", "replacement": _REASSIGNED}],
     "field-verified": [{"path": "/tier/VALUE", "value_event_id": uid(70), "method": "CALLBACK", "result": "MATCH"}],
+    "erasure-requested": [{"request_id": uid(60), **_ERASURE}],
+    "erasure-approved": [{**_ANSWER, "after_hold": True}],
+    "erasure-rejected": [_ANSWER],
+    "erasure-withdrawn": [_ANSWER],
+    "personal-data-erased": [{**_ERASURE, "fields": ["/"], "request_id": uid(60), "approver_id": "u-1"}],
+    "legal-hold-placed": [{"hold_id": uid(61), "basis": "INVESTIGATION", "reference": "r"}],
+    "legal-hold-lifted": [{"hold_id": uid(61)}],
     "fact-retracted": [{"retracted_type": "customer.tier-reassigned", "slots": ["/tier/VALUE"]}],
 }
 _CONTENTS["tier-reassignment-requested"][0].pop("comment")

@@ -56,8 +56,12 @@ def slots_of(payload_class: type[Payload]) -> str:
 
 
 def command_of(payload_class: type[Payload]) -> str:
-    [command] = [each for each in all_commands(Command) if getattr(each, "records", None) is payload_class]
-    return command.__name__
+    """The one command that stands for the event, or those of which it is a consequence."""
+    commands = list(all_commands(Command))
+    own = [each for each in commands if getattr(each, "records", None) is payload_class]
+    following = [each for each in commands if payload_class in each.also_records]
+    assert len(own) == (not following)
+    return ", ".join(command.__name__ for command in own or following)
 
 
 def all_commands(command: Any) -> Iterator[type[Command]]:

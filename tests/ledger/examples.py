@@ -47,6 +47,17 @@ from domain.events.lifecycle import (
     CustomerReinstated,
 )
 from domain.events.needs import NeedClosed, NeedDetails, NeedIdentified, NeedOutcome, NeedRevised
+from domain.events.privacy import (
+    ErasureApproved,
+    ErasureRejected,
+    ErasureRequested,
+    ErasureWithdrawn,
+    HoldBasis,
+    LegalBasis,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    PersonalDataErased,
+)
 from domain.events.quality import (
     FactCorrected,
     FactRetracted,
@@ -164,6 +175,19 @@ PAYLOADS: tuple[Payload, ...] = (
         method=VerificationMethod.REGISTRY,
         result=VerificationResult.MISMATCH,
     ),
+    ErasureRequested(request_id=ITEM, subject=CONTACT, legal_basis=LegalBasis.GDPR_17_1_B),
+    ErasureApproved(request_id=ITEM, after_hold=True, comment="同意"),
+    ErasureRejected(request_id=ITEM, comment="仍有未结订单"),
+    ErasureWithdrawn(request_id=ITEM, comment="重复申请"),
+    PersonalDataErased(
+        subject=CONTACT,
+        legal_basis=LegalBasis.GDPR_17_1_B,
+        fields=(f"/contacts/{CONTACT}/name", f"/contacts/{CONTACT}/title"),
+        request_id=ITEM,
+        approver_id="u-007",
+    ),
+    LegalHoldPlaced(hold_id=ITEM, basis=HoldBasis.INVESTIGATION, reference="鲁0202民初17号"),
+    LegalHoldLifted(hold_id=ITEM),
 )
 
 

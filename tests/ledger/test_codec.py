@@ -279,15 +279,15 @@ def test_an_entry_that_names_another_actor_than_its_part_is_named() -> None:
         codec.decode(with_entry(codec.encode(EXAMPLE, DATA_KEYS), actor="u-666"), DATA_KEYS)
 
 
-def test_a_missing_ciphertext_is_an_erasure() -> None:
+def test_a_ciphertext_that_is_gone_is_missing() -> None:
     stored = codec.encode(EXAMPLE, DATA_KEYS)
-    with pytest.raises(errors.PartErased) as caught:
+    with pytest.raises(errors.PartMissing) as caught:
         codec.decode(with_parts(stored, unframed(stored.state).parts[0]), DATA_KEYS)
     assert (caught.value.part, caught.value.subject) == (1, str(CONTACT))
 
 
-def test_an_event_without_any_ciphertext_is_an_erasure() -> None:
-    with pytest.raises(errors.PartErased):
+def test_an_event_without_any_ciphertext_is_missing_its_parts() -> None:
+    with pytest.raises(errors.PartMissing):
         codec.decode(with_parts(codec.encode(EXAMPLE, DATA_KEYS)), DATA_KEYS)
 
 

@@ -47,9 +47,9 @@ def test_it_still_opens_once_the_data_key_is_gone() -> None:
 
 def test_an_erased_part_has_no_key_to_disclose_and_opens_by_none() -> None:
     key = key_of_part(EVENT, PERSONAL, DATA_KEYS)
-    with pytest.raises(errors.PartErased):
+    with pytest.raises(errors.PartMissing):
         key_of_part(without(PERSONAL), PERSONAL, DATA_KEYS)
-    with pytest.raises(errors.PartErased) as caught:
+    with pytest.raises(errors.PartMissing) as caught:
         open_part(without(PERSONAL), PERSONAL, key)
     assert (caught.value.part, caught.value.subject) == (PERSONAL, str(CONTACT))
 

@@ -39,7 +39,7 @@ def test_a_golden_file_is_read_as_its_example(path: Path) -> None:
 
 @pytest.mark.parametrize("stored_name", sorted(EXAMPLES))
 def test_an_example_is_written_as_its_golden_file(stored_name: str) -> None:
-    path = golden.path_of(stored_name, EVENT_TYPES[stored_name].schema_version)
+    path = golden.path_of(stored_name)
     assert golden.laid_out(EXAMPLES[stored_name]) == json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -9,11 +9,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from db.pool import sync_pool
 from ledger import errors
 from ledger.kek import FileKek
 from ledger.keys import CACHE_SECONDS, KeyStore, kek_at
 from ledger.pool import Pool
 from tests.ledger.conftest import KEK_TEXT
+
+BY = UUID(int=7)
 
 
 class Clock:
@@ -26,11 +29,10 @@ class Clock:
         return self.now
 
 
-def destroy(database: str, subject: UUID) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(
-            "UPDATE keys.subject_key SET state = 'destroyed', wrapped = '' WHERE subject = %s", [subject]
-        )
+def destroy(database: str, subject: UUID, by: UUID = BY) -> None:
+    """As another process does it, with the rights of the eraser."""
+    with sync_pool(database, "dossier_eraser", min_size=1, max_size=1, autocommit=True) as pool:
+        another_store(pool).destroy(subject, by)
 
 
 def another_store(pool: Pool) -> KeyStore:
@@ -101,7 +103,35 @@ def test_a_destroyed_key_is_refused_once_the_cache_has_expired(database: str, po
     for use in (keys.load, keys.ensure):
         with pytest.raises(errors.SubjectErased) as caught:
             use([subject])
-        assert caught.value.subject == subject
+        assert (caught.value.subject, caught.value.by) == (subject, BY)
+
+
+def test_a_key_is_destroyed_once_and_leaves_nothing_that_opens_anything(database: str, keys: KeyStore) -> None:
+    subject = uuid4()
+    keys.ensure([subject])
+    destroy(database, subject)
+    destroy(database, subject, UUID(int=8))
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT state, wrapped, erased_by FROM keys.subject_key").fetchall()
+    assert rows == [("destroyed", b"", BY)]
+
+
+def test_a_subject_that_never_had_a_key_can_have_none_once_it_is_erased(database: str, keys: KeyStore) -> None:
+    subject = uuid4()
+    destroy(database, subject)
+    with pytest.raises(errors.SubjectErased):
+        keys.ensure([subject])
+
+
+def test_a_held_key_is_not_destroyed(database: str, keys: KeyStore) -> None:
+    subject = uuid4()
+    made = keys.ensure([subject])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE keys.subject_key SET state = 'held'")
+    with pytest.raises(errors.KeyHeld):
+        destroy(database, subject)
+    keys.forget(subject)
+    assert keys.load([subject]) == made
 
 
 def test_a_forgotten_key_is_looked_up_again(database: str, keys: KeyStore) -> None:

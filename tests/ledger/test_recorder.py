@@ -80,9 +80,9 @@ def test_an_erased_part_is_missing_from_what_is_read(database: str, ledger: Ledg
     stream = a_stream()
     save(ledger, keys, *stream.events)
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ledger.payload DISABLE TRIGGER refuse_change")
+        connection.execute("ALTER TABLE ledger.payload DISABLE TRIGGER USER")
         connection.execute("DELETE FROM ledger.payload WHERE version = 1 AND part = 1")
-    with pytest.raises(errors.PartErased):
+    with pytest.raises(errors.PartMissing):
         ledger.history(stream.customer_id)
     assert ledger.history(stream.customer_id, gt=1) == stream.events[1:]
 

@@ -210,7 +210,11 @@ def test_an_order_that_cannot_be_saved_fails_alone_in_its_batch(path: Path, data
 def test_an_order_about_an_erased_subject_fails_alone_in_its_batch(path: Path, customer: UUID, database: str) -> None:
     erased = path.accept(registration("Gone")).customer_id
     with psycopg.connect(database) as connection:
-        connection.execute("UPDATE keys.subject_key SET state = 'destroyed' WHERE subject = %s", [erased])
+        connection.execute(
+            "UPDATE keys.subject_key SET state = 'destroyed', wrapped = '', erased_by = gen_random_uuid(), "
+            "destroyed_at = now() WHERE subject = %s",
+            [erased],
+        )
     with write_path(database) as other:
         first, failed, second = other.process(
             attribute(customer, "a", 1), attribute(erased, "a", 1), attribute(customer, "b", 1)

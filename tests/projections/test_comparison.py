@@ -201,7 +201,7 @@ def test_some_customers_rows_in_place_can_be_compared_alone(connection: Connecti
 
 
 def break_version_3(connection: Connection[Any]) -> None:
-    connection.execute("ALTER TABLE ledger.payload DISABLE TRIGGER refuse_change")
+    connection.execute("ALTER TABLE ledger.payload DISABLE TRIGGER USER")
     connection.execute("UPDATE ledger.payload SET ct = ct || '\\x00' WHERE version = 3 AND stream = %s", [ACME])
 
 

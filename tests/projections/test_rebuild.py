@@ -339,7 +339,7 @@ def assert_refused(database: str, error: type[BaseException], notes: Notes, **ho
 def test_a_stream_that_cannot_be_read_stops_it(told: str) -> None:
     execute(
         told,
-        "ALTER TABLE ledger.payload DISABLE TRIGGER refuse_change",
+        "ALTER TABLE ledger.payload DISABLE TRIGGER USER",
         f"UPDATE ledger.payload SET ct = ct || '\\x00' WHERE version = 3 AND stream = '{ACME}'",  # noqa: S608
         "DELETE FROM read.changes",
     )
