@@ -44,7 +44,16 @@ class Settings(BaseSettings):
     """The private key that signs development tokens, PEM; its public half verifies them."""
 
     kek_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "keys" / "kek")]
-    """The key that wraps the data keys of customers and contact persons."""
+    """The keys that wrap the data keys of customers and contact persons: the one that wraps now is the first line."""
+
+    kek: SecretStr | None = None
+    """The same as text instead of a file, apart by blanks."""
+
+    keys_database_url: Annotated[
+        SecretStr | None,
+        Field(validation_alias=AliasChoices("KEYS_DATABASE_URL", "DOSSIER_KEYS_DATABASE_URL", "keys_database_url")),
+    ] = None
+    """The database of the schema `keys`; None means the ledger's."""
 
     read_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a read waits for its read model to pass the asked event before it answers 503."""
@@ -88,3 +97,13 @@ class Settings(BaseSettings):
     def conninfo(self) -> str | None:
         """How to connect to the database, password included; None while the embedded server is meant."""
         return self.database_url.get_secret_value() if self.database_url else None
+
+    @property
+    def keys_conninfo(self) -> str | None:
+        """How to connect to the data keys' own database; None while they are in the ledger's."""
+        return self.keys_database_url.get_secret_value() if self.keys_database_url else None
+
+    @property
+    def kek_text(self) -> str | None:
+        """The key encryption keys, when they are not in a file."""
+        return self.kek.get_secret_value() if self.kek else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
-from api.connections import READERS, WHOLE_TABLES, WRITERS
+from api.connections import KEY_READERS, READERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.gathering import Gathering
@@ -38,9 +38,10 @@ from api.routes import (
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
 from ledger.application import Ledger
-from ledger.kek import FileKek
 from ledger.keys import KeyStore
+from ledger.pool import pool_of_keys
 from ledger.records import Records
+from ledger.ring import ring_at
 from ledger.writer import Writer
 from projections.catch_up import CatchUp
 from projections.identifiers import IdentifierView
@@ -72,7 +73,9 @@ def create_app(settings: Settings) -> FastAPI:
         )
         writers.open(wait=False)
         await readers.open(wait=False)
-        keys = KeyStore(writers, FileKek.from_file(settings.kek_file))
+        parts = ExitStack()
+        key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
+        keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
         records = Records(
             Ledger(writers, keys), writers, keys, files=ProfileView(), holders=IdentifierView(), new_id=uuid7
         )
@@ -105,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
             writer.stop()
             await app.state.probe.close()
             await readers.close()
+            parts.close()
             writers.close()
 
     app = FastAPI(

@@ -12,5 +12,8 @@ READERS: Final = 8
 WHOLE_TABLES: Final = 3
 """So many of the readers may be lent to answers of any length, which take as long as their callers do."""
 
+KEY_READERS: Final = 2
+"""To the keys' own database, where they have one."""
+
 PER_WORKER: Final = WRITERS + READERS + 1
 """The one more is what /readyz asks through."""

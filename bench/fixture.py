@@ -257,7 +257,7 @@ def _add_customer(
     kek: FileKek,
 ) -> None:
     data_key = secrets.token_bytes(32)
-    rows["keys.subject_key"].append((customer_id, kek.wrap(customer_id, data_key), kek.id, "active"))
+    rows["keys.subject_key"].append((customer_id, kek.wrap(customer_id, data_key).wrapped, kek.id, "active"))
     file = CustomerFile(customer_id, as_of=_BEGIN)
     entries: list[Positioned] = []
     for place, event in events:

@@ -15,8 +15,9 @@ from cli.capacity import LOG_READERS
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
-from ledger.kek import FileKek
 from ledger.keys import KeyStore
+from ledger.pool import pool_of_keys
+from ledger.ring import ring_at
 from ledger.sealer import Sealer
 from projections.runner import Runner
 from settings import Settings
@@ -41,9 +42,10 @@ def follow(settings: Settings, stop: Event) -> None:
     conninfo = settings.conninfo or ""
     with (
         sync_pool(conninfo, "dossier_projector", min_size=1, max_size=LOG_READERS, autocommit=True) as pool,
+        pool_of_keys(settings.keys_conninfo, "dossier_projector", pool) as keys_pool,
         ThreadPoolExecutor(2, thread_name_prefix="follow") as threads,
     ):
-        keys = KeyStore(pool, FileKek.from_file(settings.kek_file))
+        keys = KeyStore(keys_pool, ring_at(settings.kek_file, settings.kek_text))
         running = [
             threads.submit(Sealer(conninfo).run, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),

@@ -18,11 +18,11 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cli.errors import CliError, Unavailable, UsageError
+from cli.key_store import migrate_all
 from cli.options import DatabaseOption, DataOption, load_settings
 from cli.tokens import Claims, sign_token
 from db.embedded import EmbeddedPostgres, attach
 from db.errors import AlreadyOwned, BinariesNotFound, DatabaseFloorError, MalformedConninfo
-from db.migrate import migrate as migrate_database
 from db.postgres_binaries import find_bindir
 from settings import Settings
 
@@ -54,9 +54,10 @@ def token(
 
 
 def migrate(data: DataOption = None, database_url: DatabaseOption = None) -> None:
-    """Bring the database's schema up to date."""
-    with database(load_settings(data=data, database_url=database_url)) as conninfo:
-        applied = migrate_database(conninfo)
+    """Bring the database's schema up to date, and that of KEYS_DATABASE_URL if the data keys have their own."""
+    settings = load_settings(data=data, database_url=database_url)
+    with database(settings) as conninfo:
+        applied = migrate_all(conninfo, settings)
     typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
 
 

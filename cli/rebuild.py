@@ -58,9 +58,8 @@ def rebuild(
     listed: list[Difference] = []
     begun = time.monotonic()
     with database(settings) as conninfo, _told_plainly(), _watching(conninfo, listed if as_json else None) as watch:
-        summary = (
-            rebuilding.check(conninfo, kek, watch, names) if check else rebuilding.rebuild(conninfo, kek, watch, names)
-        )
+        work = rebuilding.check if check else rebuilding.rebuild
+        summary = work(conninfo, kek, watch, names, keys_conninfo=settings.keys_conninfo)
     seconds = time.monotonic() - begun
     if as_json:
         print_json(_document(summary, listed, seconds))

@@ -20,6 +20,7 @@ import typer
 from cli.capacity import embedded_settings, require_connections
 from cli.database_wait import await_database
 from cli.errors import CliError
+from cli.key_store import ensure_keys, migrate_all
 from cli.operate import told_plainly
 from cli.options import DatabaseOption, DataOption, load_settings
 from cli.service_files import ServiceFiles
@@ -27,10 +28,6 @@ from cli.supervisor import Program, StopRequest, Supervisor
 from cli.tokens import ensure_signing_key
 from db.embedded import EmbeddedPostgres
 from db.errors import AlreadyOwned
-from db.migrate import migrate
-from db.pool import sync_pool
-from ledger.errors import KeyEncryptionError
-from ledger.keys import kek_at
 from settings import Settings
 
 _BACKLOG = 2048
@@ -66,8 +63,12 @@ def run_service(settings: Settings) -> None:
             if not await_database(conninfo, settings.database_wait_seconds, request):
                 return
             require_connections(conninfo, settings.workers)
-            migrate(conninfo)
-            _ensure_kek(conninfo, settings)
+            if settings.keys_conninfo and not await_database(
+                settings.keys_conninfo, settings.database_wait_seconds, request
+            ):
+                return
+            migrate_all(conninfo, settings)
+            ensure_keys(conninfo, settings)
         _listen(listener)
         stack.callback(ServiceFiles(settings.data).remove)
         supervisor = Supervisor(_programs(settings, conninfo, listener))
@@ -95,6 +96,8 @@ def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> lis
         "DOSSIER_JWT_ISSUER": settings.jwt_issuer,
         "DOSSIER_JWT_AUDIENCE": settings.jwt_audience,
     }
+    if settings.keys_conninfo is not None:
+        environment["KEYS_DATABASE_URL"] = settings.keys_conninfo
     number = listener.fileno()
     for_workers = {**environment, "DOSSIER_LISTENER": str(number)}
     workers = [
@@ -129,15 +132,6 @@ def _prepare_folder(settings: Settings) -> None:
         ensure_signing_key(settings.jwt_key_file)
     except OSError as error:
         raise CliError(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
-
-
-def _ensure_kek(conninfo: str, settings: Settings) -> None:
-    """Make the key that wraps the customers' data keys where none can exist yet; else read it once. Raises CliError."""
-    try:
-        with sync_pool(conninfo, "dossier_app", min_size=1, max_size=1, autocommit=True) as pool:
-            kek_at(settings.kek_file, pool)
-    except KeyEncryptionError as error:
-        raise CliError(str(error)) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from cli.errors import CliError, Damaged, Unavailable
 from cli.operate import told_plainly
 from db.data_folder import DataFolder
 from ledger.errors import KeyEncryptionError
-from ledger.kek import FileKek
+from ledger.ring import KekRing, ring_at
 from ledger.verify import one_moment
 from projections.comparison import hold_tables
 from settings import Settings
@@ -26,10 +26,10 @@ def require_database(settings: Settings) -> None:
             raise Unavailable(f"there is no database in {settings.data}")
 
 
-def stored_kek(settings: Settings) -> FileKek:
-    """The key that wraps the data keys. Raises CliError when it is missing or cannot be used."""
+def stored_kek(settings: Settings) -> KekRing:
+    """The keys that wrap the data keys. Raises CliError when they are missing or cannot be used."""
     try:
-        return FileKek.from_file(settings.kek_file)
+        return ring_at(settings.kek_file, settings.kek_text)
     except KeyEncryptionError as error:
         raise CliError(f"{error}; without the key that wraps the data keys nothing can be read") from error
     except OSError as error:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from psycopg import Connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -21,8 +20,7 @@ from cli.options import DatabaseOption, DataOption, load_settings, print_json
 from cli.stored import reading_stored, require_database, stored_kek
 from ledger.errors import KeyEncryptionError
 from ledger.findings import Finding
-from ledger.kek import FileKek
-from ledger.verify import Extent, SnapshotKeys, extent_of
+from ledger.verify import Extent, SnapshotKeys, extent_of, keys_at
 from projections.comparison import FOLLOWED, INLINE
 from projections.verify import verify as verify_all
 from settings import Settings
@@ -45,8 +43,12 @@ def verify(
     findings: list[Finding] = []
     counts: Counter[str] = Counter()
     begun = time.monotonic()
-    with database(settings) as conninfo, reading_stored(conninfo) as connection:
-        keys = _keys(connection, kek, settings)
+    with (
+        database(settings) as conninfo,
+        reading_stored(conninfo) as connection,
+        keys_at(connection, kek, settings.keys_conninfo) as keys,
+    ):
+        _require_kek(keys, settings)
         extent = extent_of(connection)
         with _progress(extent.positions + extent.events * (2 if read_models else 1), hidden=as_json) as advance:
             for finding in verify_all(connection, keys, read_models=read_models, counts=counts, advance=advance):
@@ -76,13 +78,12 @@ def _document(findings: list[Finding], counts: Counter[str], extent: Extent, sec
     }
 
 
-def _keys(connection: Connection[Any], kek: FileKek, settings: Settings) -> SnapshotKeys:
-    keys = SnapshotKeys(connection, kek)
+def _require_kek(keys: SnapshotKeys, settings: Settings) -> None:
     try:
         keys.require_kek()
     except KeyEncryptionError as error:
-        raise CliError(f"{settings.kek_file} is not the key of this database: {error}") from error
-    return keys
+        named = "DOSSIER_KEK" if settings.kek else settings.kek_file
+        raise CliError(f"{named} is not the key of this database: {error}") from error
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Brings a database's schema up to date with the numbered, append-only files of migrations/.
 
-Owns ledger.schema_migration. Each file is applied and recorded in one transaction, under an advisory lock: if we
-die anywhere, the file is applied as a whole or not at all, and the next run goes on from there. A file that was
-applied never changes again; the digest tells.
+Owns ledger.schema_migration, and keys.schema_migration where the schema `keys` has a database of its own. Each file is
+applied and recorded in one transaction, under an advisory lock: if we die anywhere, the file is applied as a whole or
+not at all, and the next run goes on from there. A file that was applied never changes again; the digest tells.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composed, Identifier
 
 from db.conninfo import with_settings
 from db.errors import (
@@ -29,6 +30,7 @@ from db.postgres_binaries import OLDEST_MAJOR
 from db.queries import load
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS_OF_KEYS = Path(__file__).parent / "migrations_of_keys"
 
 _QUERIES = load(Path(__file__).parent, "migrate.sql")
 _FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+")
@@ -51,13 +53,29 @@ def migrate(conninfo: str, folder: Path = MIGRATIONS) -> list[str]:
 
     Raises a MigrationError, with nothing done beyond the files already applied.
     """
-    shipped = read_migrations(folder)
-    applied: list[str] = []
+    with _migrator(conninfo) as connection:
+        return _apply_all(connection, read_migrations(folder), "ledger")
+
+
+def migrate_keys(conninfo: str, folder: Path = MIGRATIONS_OF_KEYS) -> list[str]:
+    """Do the same to a database that holds the schema `keys` alone. Raises UnsuitableServer for one with a ledger."""
+    with _migrator(conninfo) as connection:
+        if connection.execute(_QUERIES["holds_ledger"]).fetchone() == (True,):
+            raise UnsuitableServer("the keys' own database is the ledger's; name another, or none at all")
+        connection.commit()
+        return _apply_all(connection, read_migrations(folder), "keys")
+
+
+def _migrator(conninfo: str) -> Connection[TupleRow]:
     # What a migration must not inherit from the login's defaults: it may take long, and says NOTICE at every turn.
     settings = {"statement_timeout": "0", "client_min_messages": "warning", "timezone": "UTC"}
-    with psycopg.connect(with_settings(conninfo, settings, application_name="dossier_migrate")) as connection:
-        while name := _apply_next(connection, shipped):
-            applied.append(name)
+    return psycopg.connect(with_settings(conninfo, settings, application_name="dossier_migrate"))
+
+
+def _apply_all(connection: Connection[TupleRow], shipped: list[Migration], schema: str) -> list[str]:
+    applied: list[str] = []
+    while name := _apply_next(connection, shipped, schema):
+        applied.append(name)
     return applied
 
 
@@ -72,30 +90,35 @@ def read_migrations(folder: Path) -> list[Migration]:
     return migrations
 
 
-def _apply_next(connection: Connection[TupleRow], shipped: list[Migration]) -> str | None:
+def _apply_next(connection: Connection[TupleRow], shipped: list[Migration], schema: str) -> str | None:
     """Apply the first missing file and return its name, or None when there is none."""
     with connection.transaction():
         connection.execute(_QUERIES["take_migration_lock"])
         # Looked at anew under the lock each time: another migrator may have been here in between.
-        recorded = _read_applied(connection)
+        recorded = _read_applied(connection, schema)
         _refuse_divergence(recorded, shipped)
         if len(recorded) == len(shipped):
             return None
         migration = shipped[len(recorded)]
         try:
             connection.execute(migration.text.encode())
-            connection.execute(_QUERIES["record_applied"], {"name": migration.name, "sha256": migration.sha256})
+            connection.execute(_of("record_applied", schema), {"name": migration.name, "sha256": migration.sha256})
         except psycopg.Error as error:
             raise MigrationFailed(migration.name, str(error)) from error
         return migration.name
 
 
-def _read_applied(connection: Connection[TupleRow]) -> dict[str, bytes]:
+def _read_applied(connection: Connection[TupleRow], schema: str) -> dict[str, bytes]:
     """Return the digests of the applied migrations by name, in order; none in a database that we never touched."""
-    description = connection.execute(_QUERIES["describe_server"]).fetchall()[0]
+    recorded = {"recorded": f"{schema}.schema_migration"}
+    description = connection.execute(_QUERIES["describe_server"], recorded).fetchall()[0]
     *requirements, is_migrated = description
     refuse_unsuitable_server(*requirements)
-    return dict(connection.execute(_QUERIES["read_applied"]).fetchall()) if is_migrated else {}
+    return dict(connection.execute(_of("read_applied", schema)).fetchall()) if is_migrated else {}
+
+
+def _of(query: str, schema: str) -> Composed:
+    return SQL(_QUERIES[query]).format(recorded=Identifier(schema, "schema_migration"))
 
 
 def refuse_unsuitable_server(version_number: int, version: str, encoding: str, has_btree_gist: bool) -> None:

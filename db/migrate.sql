@@ -9,12 +9,16 @@ SELECT current_setting('server_version_num')::integer,
        current_setting('server_encoding'),
        EXISTS (SELECT FROM pg_available_extensions WHERE name = 'btree_gist')
            OR EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist'),
-       to_regclass('ledger.schema_migration') IS NOT NULL;
+       to_regclass(%(recorded)s) IS NOT NULL;
 
 -- name: read_applied
 -- Read the names and digests of the applied migrations.
-SELECT name, sha256 FROM ledger.schema_migration ORDER BY name;
+SELECT name, sha256 FROM {recorded} ORDER BY name;
 
 -- name: record_applied
 -- Record a migration, in the transaction that applied it.
-INSERT INTO ledger.schema_migration (name, sha256) VALUES (%(name)s, %(sha256)s);
+INSERT INTO {recorded} (name, sha256) VALUES (%(name)s, %(sha256)s);
+
+-- name: holds_ledger
+-- Tell whether this is the database of a ledger, which has the schema `keys` already.
+SELECT to_regclass('ledger.event') IS NOT NULL;

@@ -22,7 +22,13 @@ LedgerError
 │   ├── KekExposed                others on this machine can read the file
 │   ├── KekMalformed              the file or the setting holds no key
 │   ├── KekUnknown                a data key was wrapped by another one; carries kek
+│   ├── KekSuperseded             the one at hand must not wrap any more; carries kek
+│   ├── KekRetired                a rotation has put the one at hand aside; carries kek
+│   ├── KekNotInFile              the keys are given as text, which we cannot change
+│   ├── KekUnreachable            the key management service does not answer
+│   ├── KeysElsewhere             the data keys are not where they are looked for
 │   └── WrappedKeyDamaged         a wrapped data key does not open; carries subject
+├── AnotherRotation               the key store's keys are being rotated by somebody else
 ├── AppendConflict                a unique constraint refused the append; carries constraint
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
 ├── Unavailable                   the database cannot be reached; whether a commit arrived is unknown
@@ -164,12 +170,53 @@ class KekUnknown(KeyEncryptionError):
         self.kek = kek
 
 
+class KekSuperseded(KeyEncryptionError):
+    """The database knows that another key wraps now; `kek` is the one at hand, and nothing was written under it."""
+
+    def __init__(self, kek: str) -> None:
+        super().__init__(f"{kek!r} wraps no data keys any more; give this program the keys that the others have")
+        self.kek = kek
+
+
+class KekRetired(KeyEncryptionError):
+    """A rotation has put `kek` aside before: it never wraps again, so that every epoch has a key of its own."""
+
+    def __init__(self, kek: str) -> None:
+        super().__init__(f"{kek!r} was put aside by an earlier rotation; a new one is needed")
+        self.kek = kek
+
+
+class KekNotInFile(KeyEncryptionError):
+    """The keys came as text from a setting; whoever sets it changes it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the key encryption keys are given as text; put the new one before the others there, or take retired ones "
+            "away, for every process, and do this again"
+        )
+
+
+class KekUnreachable(KeyEncryptionError):
+    """The key management service does not answer; nothing is known of the key, and it may succeed when tried again."""
+
+
+class KeysElsewhere(KeyEncryptionError):
+    """The data keys are in another database than the one named: new ones beside them would tear the ledger apart."""
+
+
 class WrappedKeyDamaged(KeyEncryptionError):
     """The wrapped data key of `subject` was altered or belongs to another subject."""
 
     def __init__(self, subject: UUID) -> None:
         super().__init__(f"the wrapped data key of subject {subject} does not open")
         self.subject = subject
+
+
+class AnotherRotation(LedgerError):
+    """The keys of this key store are being rotated by another process."""
+
+    def __init__(self) -> None:
+        super().__init__("another rotation of this database's keys is under way")
 
 
 class AppendConflict(LedgerError, persistence.IntegrityError):

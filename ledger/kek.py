@@ -1,7 +1,7 @@
 """The key that wraps the data keys (KEK), and the place where a key management service fits.
 
 What must stay true: nobody but the owner can read the file, and a new key is never made where data keys wrapped by
-an earlier one exist, because those would be lost without a word.
+an earlier one exist, because those would be lost without a word. Several keys in one file: ring.py.
 """
 
 from __future__ import annotations
@@ -11,34 +11,42 @@ import binascii
 import os
 import re
 import secrets
-import stat
-import tempfile
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.errors import KekExposed, KekMalformed, KekMissing, KekUnknown, WrappedKeyDamaged
+from ledger.errors import KekMalformed, KekUnknown, WrappedKeyDamaged
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+class Wrapped(NamedTuple):
+    """A wrapped data key, and the name of what wrapped it, without which it does not open."""
+
+    kek: str
+    wrapped: bytes
+
+
 class KeyEncryptionKey(Protocol):
-    """Wraps data keys. A key management service would send them over and get them back."""
+    """Wraps data keys: all that is asked of a key management service. Called by several threads at once.
+
+    It may take its time: it is asked about a subject once in the life of a cached key, not once per event. One that
+    cannot be reached raises KekUnreachable, and what needs it is told to come back.
+    """
 
     @property
     def id(self) -> str:
-        """The name kept beside what it wrapped."""
+        """The name of what wraps from now on. Another one than before when it was rotated over there."""
 
-    def wrap(self, subject: UUID, data_key: bytes) -> bytes:
-        """Wrap a subject's data key."""
+    def wrap(self, subject: UUID, data_key: bytes) -> Wrapped:
+        """Wrap a subject's data key, bound to the subject."""
 
     def unwrap(self, subject: UUID, kek: str, wrapped: bytes) -> bytes:
-        """The data key again. `kek` names the key that wrapped it. Raises KekUnknown or WrappedKeyDamaged."""
+        """The data key again. `kek` names what wrapped it. Raises KekUnknown or WrappedKeyDamaged."""
 
 
 class FileKek:
@@ -56,7 +64,7 @@ class FileKek:
         return self._id
 
     @classmethod
-    def from_text(cls, text: str) -> FileKek:
+    def from_text(cls, text: str) -> Self:
         """Read `<id>:<base64 of 32 bytes>`, as in a setting. Raises KekMalformed, which never shows the text."""
         kek_id, _, encoded = text.strip().partition(":")
         try:
@@ -67,44 +75,9 @@ class FileKek:
             raise KekMalformed("a key encryption key is written <id>:<base64 of 32 bytes>")
         return cls(kek_id, key)
 
-    @classmethod
-    def from_file(cls, path: Path) -> FileKek:
-        """Read a key file. Raises KekMissing, KekExposed or KekMalformed."""
-        try:
-            with path.open(encoding="ascii") as file:
-                if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                    raise KekExposed(f"{path} is open to others on this machine; run: chmod 600 {path}")
-                return cls.from_text(file.read())
-        except FileNotFoundError as error:
-            raise KekMissing(f"there is no key file {path}") from error
-        except UnicodeDecodeError as error:
-            raise KekMalformed(f"{path} holds no key") from error
-
-    @classmethod
-    def from_new_file(cls, path: Path) -> FileKek:
-        """Make a key file, readable by its owner alone, and read it; one that is there already is read as it is.
-
-        Call it only where no data key exists yet; `keys.kek_at` looks.
-        """
-        text = f"file-{secrets.token_hex(6)}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}\n"
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from the start
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            # If we die before this, no key is in force. Of two processes here at once the first one's key stands.
-            os.link(name, path)
-            _sync_folder(path.parent)
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(name)  # noqa: PTH108 - as mkstemp gave it
-        return cls.from_file(path)
-
-    def wrap(self, subject: UUID, data_key: bytes) -> bytes:
+    def wrap(self, subject: UUID, data_key: bytes) -> Wrapped:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, data_key, self._bound_to(subject))
+        return Wrapped(self._id, nonce + self._cipher.encrypt(nonce, data_key, self._bound_to(subject)))
 
     def unwrap(self, subject: UUID, kek: str, wrapped: bytes) -> bytes:
         if kek != self._id:
@@ -118,9 +91,6 @@ class FileKek:
         return subject.bytes + self._id.encode("ascii")
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def new_kek_text() -> str:
+    """The text of a new key, under a name that no other has."""
+    return f"file-{secrets.token_hex(6)}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"

@@ -1,5 +1,7 @@
 """The data keys: one per data subject, wrapped in the database, held open here for a minute at most.
 
+Owns the insertion into keys.subject_key. Wrapping them anew is rotation.py.
+
 What must stay true: a key that encrypts was read back from a committed row, so that no event is ever encrypted under
 a key that a crash or another process's insert made vanish; and a destroyed key is out of use after CACHE_SECONDS
 everywhere. A key whose command then failed stays behind unused and harms nobody; the subject's next one takes it.
@@ -17,9 +19,10 @@ from uuid import UUID
 
 from db.queries import load
 from ledger.cipher import DATA_KEY_BYTES
-from ledger.errors import DataKeyMissing, KekMissing, KeyHeld, SubjectErased, translated
-from ledger.kek import FileKek, KeyEncryptionKey
+from ledger.errors import DataKeyMissing, KekMissing, KekSuperseded, KeyHeld, KeysElsewhere, SubjectErased, translated
+from ledger.kek import KeyEncryptionKey
 from ledger.pool import Pool
+from ledger.ring import KekRing, ring_at
 
 CACHE_SECONDS: Final = 60.0
 
@@ -27,19 +30,30 @@ _QUERIES: Final = load(Path(__file__).parent, "keys.sql")
 _CACHED_AT_MOST: Final = 100_000
 
 
-def kek_at(path: Path, pool: Pool) -> FileKek:
-    """The key encryption key in a file, made at the first start: where no data key exists yet.
+def kek_at(path: Path, pool: Pool, text: str | None = None) -> KekRing:
+    """The key encryption keys in a file, made at the first start: where no data key exists yet; or as text.
 
     Raises KekMissing when data keys exist and the file does not: another key would not open them.
     """
     try:
-        return FileKek.from_file(path)
+        return ring_at(path, text)
     except KekMissing as error:
         if _has_keys(pool):
             message = f"the database holds data encrypted under a key that is not at {path}; put it back"
             raise KekMissing(message) from error
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileKek.from_new_file(path)
+        return KekRing.from_new_file(path)
+
+
+def require_keys_of(ledger: Pool, keys: Pool) -> None:
+    """Raise KeysElsewhere when `keys` does not lead to the data keys of that ledger: new ones would be made beside."""
+    with translated(), ledger.connection() as connection:
+        stream = connection.execute(_QUERIES["any_stream"]).fetchone()
+    with translated(), keys.connection() as connection:
+        if stream and connection.execute(_QUERIES["has_key"], {"subject": stream[0]}).fetchone() != (True,):
+            raise KeysElsewhere("the ledger's data keys are not in the database where they are looked for")
+    if keys is not ledger and _has_keys(ledger):
+        raise KeysElsewhere("the ledger's own database holds data keys as well; move them, or do not name another")
 
 
 def _has_keys(pool: Pool) -> bool:
@@ -154,7 +168,23 @@ class KeyStore:
             self._cache.update(found)
 
     def _insert(self, subjects: list[UUID]) -> None:
+        """Offer new keys. Raises KekSuperseded when what we wrap with must not wrap any more."""
+        superseded = self._offer(subjects)
+        if superseded is not None:
+            # A rotation came between: the next wrapping finds the new key, if it is where ours came from.
+            superseded = self._offer(subjects)
+        if superseded is not None:
+            raise KekSuperseded(superseded)
+
+    def _offer(self, subjects: list[UUID]) -> str | None:
+        """Insert new keys, or none if what wrapped them is superseded: then its name."""
         wrapped = [self._kek.wrap(subject, secrets.token_bytes(DATA_KEY_BYTES)) for subject in subjects]
+        params = {
+            "subjects": subjects,
+            "wrapped": [each.wrapped for each in wrapped],
+            "keks": [each.kek for each in wrapped],
+        }
         # The new keys are dropped here on purpose: only what is read back after this commit may encrypt.
         with translated(), self._pool.connection() as connection, connection.transaction():
-            connection.execute(_QUERIES["insert_keys"], {"subjects": subjects, "wrapped": wrapped, "kek": self._kek.id})
+            row = connection.execute(_QUERIES["insert_keys"], params).fetchone()
+        return row[0] if row else None

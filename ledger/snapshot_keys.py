@@ -1,6 +1,11 @@
-"""Data keys as one transaction sees them, for verifying: a key that does not open is something to tell, no failure.
+"""Data keys as of one moment, for verifying: a key that does not open is something to tell, no failure.
 
 The service's own store of keys is keys.py; this one never makes a key.
+
+Where the keys have a database of their own, two transactions have no moment in common. So the keys are read as of two
+moments: one before that of the ledger and one after it. A key is made before the first event that needs it, and
+destroyed after the event that says so; hence of an event that the ledger's moment has, the later moment has the key,
+or else the earlier one has it, and neither has it only when it was missing or destroyed at the ledger's moment too.
 """
 
 from __future__ import annotations
@@ -19,16 +24,21 @@ from ledger.kek import KeyEncryptionKey
 _KEYS: Final = load(Path(__file__).parent, "keys.sql")
 _VERIFY: Final = load(Path(__file__).parent, "verify.sql")
 _HELD_AT_MOST: Final = 20_000
+_NONE: Final = "has no data key"
+_DESTROYED: Final = "has no data key any more"
 
 
 class SnapshotKeys:
     """Data keys by subject, read through `connection` in the caller's transaction. KeyError: none that opens.
 
-    `destroyed` says by which event the key of a subject was destroyed that was held before, None: it was not.
+    `later` is a second moment of the same keys, which goes before where it has one. `destroyed` says by which event the
+    key of a subject was destroyed that was held before, None: it was not.
     """
 
-    def __init__(self, connection: Connection[Any], kek: KeyEncryptionKey) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection[Any], kek: KeyEncryptionKey, later: Connection[Any] | None = None
+    ) -> None:
+        self._moments = [connection] if later is None else [later, connection]
         self._kek = kek
         self._held: dict[UUID, bytes | str] = {}
         self._destroyed: dict[UUID, UUID] = {}
@@ -36,7 +46,7 @@ class SnapshotKeys:
     def require_kek(self) -> None:
         """Raise KeyEncryptionError when the key at hand opens none of the data keys, so that it is the wrong one."""
         refusal: KeyEncryptionError | None = None
-        for subject, wrapped, kek in self._connection.execute(_VERIFY["some_keys"]).fetchall():
+        for subject, wrapped, kek in self._moments[0].execute(_VERIFY["some_keys"]).fetchall():
             try:
                 self._kek.unwrap(subject, kek, wrapped)
             except KeyEncryptionError as error:
@@ -70,13 +80,20 @@ class SnapshotKeys:
         return held
 
     def _read(self, subjects: set[UUID]) -> dict[UUID, bytes | str]:
-        found: dict[UUID, bytes | str] = dict.fromkeys(subjects, "has no data key")
-        rows = self._connection.execute(_KEYS["load_keys"], {"subjects": sorted(subjects)}).fetchall()
-        for subject, wrapped, kek, state, erased_by in rows:
-            if state == "destroyed":
-                self._destroyed[subject] = erased_by
-            found[subject] = "has no data key any more" if state == "destroyed" else self._opened(subject, kek, wrapped)
+        found: dict[UUID, bytes | str] = dict.fromkeys(subjects, _NONE)
+        for moment in self._moments:
+            wanted = sorted(subject for subject in subjects if found[subject] in {_NONE, _DESTROYED})
+            for subject, wrapped, kek, state, erased_by in self._rows(moment, wanted):
+                if state == "destroyed":
+                    self._destroyed[subject] = erased_by
+                    found[subject] = _DESTROYED
+                else:
+                    self._destroyed.pop(subject, None)
+                    found[subject] = self._opened(subject, kek, wrapped)
         return found
+
+    def _rows(self, moment: Connection[Any], subjects: list[UUID]) -> list[tuple[UUID, bytes, str, str, UUID]]:
+        return moment.execute(_KEYS["load_keys"], {"subjects": subjects}).fetchall() if subjects else []
 
     def _opened(self, subject: UUID, kek: str, wrapped: bytes) -> bytes | str:
         """The data key, or why it does not open."""

@@ -18,11 +18,12 @@ from psycopg import Connection, IsolationLevel
 from db.pool import connect
 from db.queries import load
 from ledger.findings import Finding, limited
+from ledger.kek import KeyEncryptionKey
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.verify_log import log_findings
 from ledger.verify_streams import stream_findings
 
-__all__ = ["Extent", "Finding", "SnapshotKeys", "extent_of", "one_moment", "verify_evidence"]
+__all__ = ["Extent", "Finding", "SnapshotKeys", "extent_of", "keys_at", "one_moment", "verify_evidence"]
 
 _QUERIES: Final = load("ledger", "verify.sql")
 
@@ -42,6 +43,23 @@ def one_moment(conninfo: str) -> Iterator[Connection[Any]]:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         yield connection
+
+
+@contextmanager
+def keys_at(moment: Connection[Any], kek: KeyEncryptionKey, keys_conninfo: str | None = None) -> Iterator[SnapshotKeys]:
+    """Lend the data keys as of the moment of a connection through which nothing was read yet, only tables held.
+
+    `keys_conninfo` names their own database, if they have one. Raises psycopg.Error.
+    """
+    if keys_conninfo is None:
+        yield SnapshotKeys(moment, kek)
+        return
+    with one_moment(keys_conninfo) as before:
+        before.execute(_QUERIES["fix_moment"])
+        moment.execute(_QUERIES["fix_moment"])
+        with one_moment(keys_conninfo) as after:
+            after.execute(_QUERIES["fix_moment"])
+            yield SnapshotKeys(before, kek, after)
 
 
 def extent_of(connection: Connection[Any]) -> Extent:

@@ -43,3 +43,7 @@ SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM 
 -- name: some_keys
 -- A few wrapped data keys, to tell a wrong key encryption key from a damaged data key.
 SELECT subject, wrapped, kek FROM keys.subject_key WHERE state <> 'destroyed' ORDER BY subject LIMIT 20;
+
+-- name: fix_moment
+-- Read nothing, and by that fix the moment as of which the transaction reads everything else.
+SELECT 1;

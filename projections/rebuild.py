@@ -22,10 +22,11 @@ from psycopg import Connection
 from db.conninfo import with_settings
 from db.pool import sync_pool
 from db.queries import load
-from ledger.kek import FileKek
+from ledger.kek import KeyEncryptionKey
 from ledger.keys import KeyStore
+from ledger.pool import pool_of_keys
 from ledger.snapshot_keys import SnapshotKeys
-from ledger.verify import one_moment
+from ledger.verify import keys_at, one_moment
 from projections.checksums import TableChecksums
 from projections.comparison import (
     FOLLOWED,
@@ -108,38 +109,50 @@ def count_events(conninfo: str) -> int:
     return int(events)
 
 
-def check(conninfo: str, kek: FileKek, watch: Watch, names: Collection[str] = EVERY_TABLE) -> Summary:
+def check(
+    conninfo: str,
+    kek: KeyEncryptionKey,
+    watch: Watch,
+    names: Collection[str] = EVERY_TABLE,
+    *,
+    keys_conninfo: str | None = None,
+) -> Summary:
     """Compare and change nothing. Streams that cannot be read are left out, and told in the summary.
+
+    `keys_conninfo` names the data keys' own database, if they have one.
 
     Raises KeyEncryptionError when the key at hand is not that of the database, or psycopg.Error.
     """
     summary = Summary()
     with one_moment(conninfo) as moment:
         hold_tables(moment)
-        for compared in compare(moment, _keys(moment, kek), names, skip=summary.unreadable.append):
-            summary.take(compared, watch)
+        with _keys(moment, kek, keys_conninfo) as keys:
+            for compared in compare(moment, keys, names, skip=summary.unreadable.append):
+                summary.take(compared, watch)
         summary.checksums = live_checksums(moment, names)
     return summary
 
 
 def rebuild(
     conninfo: str,
-    kek: FileKek,
+    kek: KeyEncryptionKey,
     watch: Watch,
     names: Collection[str] = EVERY_TABLE,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    keys_conninfo: str | None = None,
 ) -> Summary:
     """Rebuild the read models of these names, as the login that owns them.
 
-    Waits up to `patience_seconds` for an instant at which nobody reads the tables to be switched. Raises
-    RebuildRefused, StreamUnreadable, ProjectionFailed, EventUnreadable, ledger.errors or psycopg.Error. The tables
-    that follow the log are then untouched, or switched already if it happened while rows were put right in place.
+    `keys_conninfo` names the data keys' own database, if they have one. Waits up to `patience_seconds` for an instant
+    at which nobody reads the tables to be switched. Raises RebuildRefused, StreamUnreadable, ProjectionFailed,
+    EventUnreadable, ledger.errors or psycopg.Error. The tables that follow the log are then untouched, or switched
+    already if it happened while rows were put right in place.
     """
     summary = Summary()
     tables = [FOLLOWED[name] for name in FOLLOWED if name in names]
     with _owner(conninfo) as owner:
-        work = _Rebuild(conninfo, kek, watch, owner)
+        work = _Rebuild(conninfo, kek, watch, owner, keys_conninfo)
         if tables:
             work.build_and_switch(tables, names, summary, patience_seconds)
         else:
@@ -147,7 +160,7 @@ def rebuild(
         if summary.wrong_in_place:
             watch.doing("putting rows right")
             in_place = [name for name in INLINE if name in names]
-            summary.unrepaired = repair(conninfo, kek, summary.wrong_in_place, in_place)
+            summary.unrepaired = repair(conninfo, kek, summary.wrong_in_place, in_place, keys_conninfo=keys_conninfo)
     return summary
 
 
@@ -166,17 +179,21 @@ def _owner(conninfo: str) -> Iterator[Connection[Any]]:
                 owner.execute(_QUERIES["end_turn"])
 
 
-def _keys(moment: Connection[Any], kek: FileKek) -> SnapshotKeys:
-    keys = SnapshotKeys(moment, kek)
-    keys.require_kek()
-    return keys
+@contextmanager
+def _keys(moment: Connection[Any], kek: KeyEncryptionKey, keys_conninfo: str | None) -> Iterator[SnapshotKeys]:
+    with keys_at(moment, kek, keys_conninfo) as keys:
+        keys.require_kek()
+        yield keys
 
 
 class _Rebuild:
     """What the steps of one rebuild have in common."""
 
-    def __init__(self, conninfo: str, kek: FileKek, watch: Watch, owner: Connection[Any]) -> None:
+    def __init__(
+        self, conninfo: str, kek: KeyEncryptionKey, watch: Watch, owner: Connection[Any], keys_conninfo: str | None
+    ) -> None:
         self._conninfo = conninfo
+        self._keys_conninfo = keys_conninfo
         self._kek = kek
         self._watch = watch
         self._owner = owner
@@ -184,8 +201,11 @@ class _Rebuild:
     def compare(self, names: Collection[str], summary: Summary, shadow: Shadow | None = None) -> dict[str, int]:
         """Walk over all customers, fill the shadow; where the projections stood at that moment."""
         self._watch.doing("comparing")
-        with one_moment(self._conninfo) as moment:
-            for compared in compare(moment, _keys(moment, self._kek), names, followed_too=False):
+        with (
+            one_moment(self._conninfo) as moment,
+            _keys(moment, self._kek, self._keys_conninfo) as keys,
+        ):
+            for compared in compare(moment, keys, names, followed_too=False):
                 summary.take(compared, self._watch)
                 if shadow is not None:
                     shadow.add(compared.rows)
@@ -245,8 +265,11 @@ class _Rebuild:
         """The runner of the shadow: everyday code, on other tables."""
         names = {table.name for table in tables}
         projections = [projection for projection in EVERY_PROJECTION if projection.name in names]
-        with sync_pool(self._conninfo, "dossier_projector", min_size=1, max_size=2, autocommit=True) as pool:
-            keys = KeyStore(pool, self._kek)
+        with (
+            sync_pool(self._conninfo, "dossier_projector", min_size=1, max_size=2, autocommit=True) as pool,
+            pool_of_keys(self._keys_conninfo, "dossier_projector", pool) as keys_pool,
+        ):
+            keys = KeyStore(keys_pool, self._kek)
             follower = Runner(self._conninfo, pool, keys, projections, cursor_factory=cursor_on_shadow(tables))
             try:
                 yield follower

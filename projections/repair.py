@@ -20,11 +20,11 @@ from db.pool import connect, sync_pool
 from db.queries import load
 from domain.file import CustomerFile
 from ledger.application import Ledger
-from ledger.kek import FileKek
+from ledger.kek import KeyEncryptionKey
 from ledger.keys import KeyStore
-from ledger.snapshot_keys import SnapshotKeys
+from ledger.pool import pool_of_keys
 from ledger.statements import FileChange
-from ledger.verify import one_moment
+from ledger.verify import keys_at, one_moment
 from projections.comparison import compare
 from projections.differences import Difference, IdentifierRow, ProfileRow, identifier_differences, profile_differences
 from projections.identifiers import recording_version
@@ -38,37 +38,49 @@ _PAUSE_SECONDS: Final = 0.5
 _Claim = tuple[str, str]
 
 
-def repair(conninfo: str, kek: FileKek, customer_ids: Collection[UUID], names: Collection[str]) -> list[Difference]:
+def repair(
+    conninfo: str,
+    kek: KeyEncryptionKey,
+    customer_ids: Collection[UUID],
+    names: Collection[str],
+    *,
+    keys_conninfo: str | None = None,
+) -> list[Difference]:
     """Put the rows of customers right in the tables of these names; what could not be put right.
 
-    Raises UnreadableEvent, or psycopg.Error; the customers before are then put right.
+    `keys_conninfo` names the data keys' own database, if they have one. Raises UnreadableEvent, or psycopg.Error; the
+    customers before are then put right.
     """
     wrong, remaining, before = sorted(customer_ids), list[Difference](), None
     for _ in range(_ROUNDS):
         if not wrong or remaining == before:
             break
         before = remaining
-        with _repairs(conninfo, kek) as repairs:
+        with _repairs(conninfo, kek, keys_conninfo) as repairs:
             repairs.run(wrong, names)
         time.sleep(_PAUSE_SECONDS)
-        remaining = [repairs.told(difference) for difference in _differences(conninfo, kek, wrong, names)]
+        found = _differences(conninfo, kek, keys_conninfo, wrong, names)
+        remaining = [repairs.told(difference) for difference in found]
         wrong = sorted({difference.customer_id for difference in remaining})
     return remaining
 
 
-def _differences(conninfo: str, kek: FileKek, customer_ids: list[UUID], names: Collection[str]) -> Iterator[Difference]:
-    with one_moment(conninfo) as moment:
-        for compared in compare(moment, SnapshotKeys(moment, kek), names, customer_ids=customer_ids):
+def _differences(
+    conninfo: str, kek: KeyEncryptionKey, keys_conninfo: str | None, customer_ids: list[UUID], names: Collection[str]
+) -> Iterator[Difference]:
+    with one_moment(conninfo) as moment, keys_at(moment, kek, keys_conninfo) as keys:
+        for compared in compare(moment, keys, names, customer_ids=customer_ids):
             yield from compared.differences
 
 
 @contextmanager
-def _repairs(conninfo: str, kek: FileKek) -> Iterator[_Repairs]:
+def _repairs(conninfo: str, kek: KeyEncryptionKey, keys_conninfo: str | None) -> Iterator[_Repairs]:
     with (
         connect(conninfo, "dossier_app", autocommit=True) as connection,
         sync_pool(conninfo, "dossier_projector", min_size=1, max_size=1, autocommit=True) as pool,
+        pool_of_keys(keys_conninfo, "dossier_projector", pool) as keys,
     ):
-        yield _Repairs(connection, Ledger(pool, KeyStore(pool, kek)))
+        yield _Repairs(connection, Ledger(pool, KeyStore(keys, kek)))
 
 
 class _Repairs:

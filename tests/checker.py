@@ -28,7 +28,7 @@ from domain.file import CustomerFile
 from domain.fold import History
 from ledger import codec
 from ledger.frame import framed
-from ledger.kek import FileKek
+from ledger.kek import KeyEncryptionKey
 from ledger.verify import SnapshotKeys, one_moment
 from projections.comparison import FOLLOWED, INLINE, hold_tables
 from projections.events import body_of
@@ -44,7 +44,7 @@ Connection = psycopg.Connection[Any]
 Streams = dict[UUID, list[RecordedEvent]]
 
 
-def check(conninfo: str, kek: FileKek) -> None:
+def check(conninfo: str, kek: KeyEncryptionKey) -> None:
     """Wait until all is sealed and projected, then verify everything."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         _wait_for_rest(connection)
@@ -53,20 +53,20 @@ def check(conninfo: str, kek: FileKek) -> None:
         check_at_rest(connection, kek)
 
 
-def check_stored(conninfo: str, kek: FileKek) -> dict[UUID, CustomerFile]:
+def check_stored(conninfo: str, kek: KeyEncryptionKey) -> dict[UUID, CustomerFile]:
     """What must hold at any moment of the rows that writes leave; the files folded from their streams."""
     with one_moment(conninfo) as connection:
         assert_verified(connection, kek, INLINE)
         return _check_stored(connection, _streams(connection, kek))
 
 
-def check_at_rest(connection: Connection, kek: FileKek) -> None:
+def check_at_rest(connection: Connection, kek: KeyEncryptionKey) -> None:
     """Everything, as the transaction of `connection` sees it, when nothing is on its way any more."""
     assert_verified(connection, kek, (*FOLLOWED, *INLINE))
     check_independently(connection, kek)
 
 
-def check_independently(connection: Connection, kek: FileKek) -> None:
+def check_independently(connection: Connection, kek: KeyEncryptionKey) -> None:
     """What the product is not trusted with."""
     streams = _streams(connection, kek)
     positions = _check_log(connection, streams)
@@ -77,7 +77,7 @@ def check_independently(connection: Connection, kek: FileKek) -> None:
     _check_rectangles(connection, streams, positions)
 
 
-def assert_verified(connection: Connection, kek: FileKek, read_models: Collection[str]) -> None:
+def assert_verified(connection: Connection, kek: KeyEncryptionKey, read_models: Collection[str]) -> None:
     """The product itself finds nothing wrong."""
     findings = list(verify(connection, SnapshotKeys(connection, kek), read_models=read_models))
     assert not findings, "\n".join(f"{finding.check}: {finding.place} {finding.detail}" for finding in findings)
@@ -86,7 +86,7 @@ def assert_verified(connection: Connection, kek: FileKek, read_models: Collectio
 # --- what writes leave ----------------------------------------------------------------------------------------------
 
 
-def _streams(connection: Connection, kek: FileKek) -> Streams:
+def _streams(connection: Connection, kek: KeyEncryptionKey) -> Streams:
     """Every stream, decrypted."""
     wrapped = connection.execute("SELECT subject, kek, wrapped FROM keys.subject_key WHERE state = 'active'")
     data_keys = {subject: kek.unwrap(subject, name, key) for subject, name, key in wrapped}

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.kek import FileKek
+from ledger.ring import KekRing
 from tests.checker import check
 from tests.cli.service import PATIENCE_SECONDS, RunningService, kill, wait_until
 from tests.processes import is_alive
@@ -41,7 +41,7 @@ def two_services(folder: Path, database: str) -> Iterator[tuple[RunningService, 
             yield first, second
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.unsealed").fetchone() == (0,)
-    check(database, FileKek.from_file(first.data / "keys" / "kek"))
+    check(database, KekRing.from_file(first.data / "keys" / "kek"))
 
 
 def seconds_until_followed(service: RunningService) -> float:

@@ -9,11 +9,11 @@ import psycopg
 from db.pool import sync_pool
 from domain.file import CustomerFile
 from ledger.application import Ledger
-from ledger.kek import FileKek
+from ledger.kek import KeyEncryptionKey
 from ledger.keys import KeyStore
 
 
-def assert_one_holder_all_along(conninfo: str, kek: FileKek) -> None:
+def assert_one_holder_all_along(conninfo: str, kek: KeyEncryptionKey) -> None:
     """At no position of the log do two files hold one identifier; all of it must be sealed."""
     with sync_pool(conninfo, "dossier_app", min_size=1, max_size=2, autocommit=True) as pool:
         ledger = Ledger(pool, KeyStore(pool, kek))

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import httpx
 
-from ledger.kek import FileKek
+from ledger.ring import KekRing
 from tests.containers.files import COMPOSE_FILE, ROOT
 from tests.scenarios.client import Signer
 
@@ -99,8 +99,8 @@ class Stack:
         return Signer((self.keys / "jwt.pem").read_bytes())
 
     @property
-    def kek(self) -> FileKek:
-        return FileKek.from_file(self.keys / "kek")
+    def kek(self) -> KekRing:
+        return KekRing.from_file(self.keys / "kek")
 
     def compose(self, *arguments: str) -> str:
         """Run compose on the project; what it printed."""

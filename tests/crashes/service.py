@@ -24,7 +24,7 @@ from pathlib import Path
 
 import aiohttp
 
-from ledger.kek import FileKek
+from ledger.ring import KekRing
 from tests.processes import children_of, is_alive, name_of, title_of
 from tests.scenarios.client import Signer
 
@@ -80,8 +80,8 @@ class Service:
         return Signer((self.data / "keys" / "jwt.pem").read_bytes())
 
     @property
-    def kek(self) -> FileKek:
-        return FileKek.from_file(self.data / "keys" / "kek")
+    def kek(self) -> KekRing:
+        return KekRing.from_file(self.data / "keys" / "kek")
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")

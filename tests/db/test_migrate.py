@@ -21,7 +21,14 @@ from db.errors import (
     MigrationMissing,
     UnsuitableServer,
 )
-from db.migrate import MIGRATIONS, migrate, read_migrations, refuse_unsuitable_server
+from db.migrate import (
+    MIGRATIONS,
+    MIGRATIONS_OF_KEYS,
+    migrate,
+    migrate_keys,
+    read_migrations,
+    refuse_unsuitable_server,
+)
 from db.pool import connect
 from tests.server import TestServer
 
@@ -149,3 +156,24 @@ def test_a_database_in_another_encoding_is_left_alone(server: TestServer) -> Non
 def test_a_malformed_conninfo_is_named() -> None:
     with pytest.raises(MalformedConninfo):
         migrate("no conninfo at all")
+
+
+# --- the keys' own database -------------------------------------------------------------------------------------------
+
+
+def test_a_database_of_keys_alone_gets_all_and_a_second_run_finds_nothing_to_do(server: TestServer) -> None:
+    with server.database(template="template0") as own:
+        assert migrate_keys(own) == [migration.name for migration in read_migrations(MIGRATIONS_OF_KEYS)]
+        assert migrate_keys(own) == []
+
+
+def test_the_ledgers_own_database_is_not_taken_for_one_of_keys_alone(database: str) -> None:
+    with pytest.raises(UnsuitableServer, match="is the ledger's"):
+        migrate_keys(database)
+
+
+def test_a_ledger_is_not_put_into_a_database_of_keys_alone(server: TestServer) -> None:
+    with server.database(template="template0") as own:
+        migrate_keys(own)
+        with pytest.raises(MigrationFailed, match="0001_ledger"):
+            migrate(own)

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import db
+from db.migrate import migrate_keys
 from db.pool import connect
 from db.postgres_binaries import find_bindir
 from tests.server import TestServer
@@ -28,9 +29,9 @@ FACT = """
 """
 
 
-def dump(conninfo: str) -> list[str]:
+def dump(conninfo: str, *options: str) -> list[str]:
     """Return the schema as SQL, without what differs from run to run."""
-    command = [find_bindir().program("pg_dump"), "--schema-only", conninfo]
+    command = [find_bindir().program("pg_dump"), "--schema-only", *options, conninfo]
     text = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}).stdout
     return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
@@ -40,6 +41,14 @@ def test_schema_sql_is_what_the_migrations_make(server: TestServer, database: st
         with psycopg.connect(described) as connection:
             connection.execute(Path(db.__file__).with_name("schema.sql").read_bytes())
         assert dump(described) == dump(database)
+
+
+def test_keys_in_a_database_of_their_own_are_as_beside_the_ledger(server: TestServer, database: str) -> None:
+    with server.database(template="template0") as own:
+        migrate_keys(own)
+        only_keys = ("--schema=keys", "--exclude-table=keys.schema_migration")
+        assert dump(own, *only_keys) == dump(database, *only_keys)
+        assert "CREATE SCHEMA ledger" not in "\n".join(dump(own))
 
 
 def test_every_table_has_a_comment(database: str) -> None:
@@ -99,6 +108,7 @@ PRIVILEGES = {
     "ledger.idempotency": {"dossier_app": "ar", "dossier_reader": "r"},
     "ledger.erasure": {"dossier_app": "r", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
     "keys.subject_key": {"dossier_app": "ar", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
+    "keys.kek": {"dossier_app": "r", "dossier_projector": "r", "dossier_reader": "r"},
     "read.profile": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.identifier": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.tracking": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -9,24 +10,17 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from db.migrate import migrate_keys
 from db.pool import sync_pool
 from ledger import errors
 from ledger.kek import FileKek
-from ledger.keys import CACHE_SECONDS, KeyStore, kek_at
+from ledger.keys import CACHE_SECONDS, KeyStore, kek_at, require_keys_of
 from ledger.pool import Pool
+from tests.ledger.clock import Clock
 from tests.ledger.conftest import KEK_TEXT
+from tests.server import TestServer
 
 BY = UUID(int=7)
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def destroy(database: str, subject: UUID, by: UUID = BY) -> None:
@@ -175,3 +169,52 @@ def test_the_service_cannot_change_or_remove_a_key(pool: Pool, keys: KeyStore) -
     for statement in ("UPDATE keys.subject_key SET kek = 'x'", "DELETE FROM keys.subject_key"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), pool.connection() as connection:
             connection.execute(statement)
+
+
+# --- a database of their own ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_pool(server: TestServer) -> Iterator[Pool]:
+    """Connections to a database that holds keys alone."""
+    with server.database(template="template0") as own:
+        migrate_keys(own)
+        with sync_pool(own, "dossier_app", min_size=1, max_size=2, autocommit=True) as pool:
+            yield pool
+
+
+def record_something(pool: Pool, stream: UUID) -> None:
+    with pool.connection() as connection:
+        connection.execute("INSERT INTO ledger.event VALUES (%s, 1, 'type', 'entry')", [stream])
+
+
+def test_keys_live_in_a_database_of_their_own(database: str, pool: Pool, own_pool: Pool) -> None:
+    subject = uuid4()
+    KeyStore(own_pool, FileKek.from_text(KEK_TEXT)).ensure([subject])
+    record_something(pool, subject)
+    require_keys_of(pool, own_pool)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM keys.subject_key").fetchone() == (0,)
+
+
+def test_a_new_ledger_has_its_keys_anywhere(pool: Pool, own_pool: Pool) -> None:
+    require_keys_of(pool, own_pool)
+    require_keys_of(pool, pool)
+
+
+def test_keys_that_are_not_where_they_are_looked_for_are_missed(pool: Pool, own_pool: Pool, keys: KeyStore) -> None:
+    subject = uuid4()
+    keys.ensure([subject])
+    record_something(pool, subject)
+    require_keys_of(pool, pool)
+    with pytest.raises(errors.KeysElsewhere, match="not in the database"):
+        require_keys_of(pool, own_pool)
+
+
+def test_keys_in_two_places_are_one_place_too_many(pool: Pool, own_pool: Pool, keys: KeyStore) -> None:
+    subject = uuid4()
+    keys.ensure([subject])
+    KeyStore(own_pool, FileKek.from_text(KEK_TEXT)).ensure([subject])
+    record_something(pool, subject)
+    with pytest.raises(errors.KeysElsewhere, match="as well"):
+        require_keys_of(pool, own_pool)

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from ledger.kek import FileKek
+from ledger.ring import KekRing
 from tests.scenarios.client import Api, Signer
 
 PATIENCE_SECONDS = 120.0
@@ -55,8 +55,8 @@ class Service:
         assert not (data / "service.json").exists()
 
     @property
-    def kek(self) -> FileKek:
-        return FileKek.from_file(self.data / "keys" / "kek")
+    def kek(self) -> KekRing:
+        return KekRing.from_file(self.data / "keys" / "kek")
 
     @property
     def signer(self) -> Signer:
