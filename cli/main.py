@@ -31,6 +31,7 @@ VERBS: Final = {
     "verify": "cli.verify",
     "rebuild": "cli.rebuild",
     "export": "cli.export",
+    "keys": "cli.keys",
     "db": "cli.operate",
 }
 """Each verb and its module, which has a function, or a group of verbs, of that name."""

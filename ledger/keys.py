@@ -19,7 +19,16 @@ from uuid import UUID
 
 from db.queries import load
 from ledger.cipher import DATA_KEY_BYTES
-from ledger.errors import DataKeyMissing, KekMissing, KekSuperseded, KeyHeld, KeysElsewhere, SubjectErased, translated
+from ledger.errors import (
+    DataKeyMissing,
+    KekMissing,
+    KekSuperseded,
+    KekUnknown,
+    KeyHeld,
+    KeysElsewhere,
+    SubjectErased,
+    translated,
+)
 from ledger.kek import KeyEncryptionKey
 from ledger.pool import Pool
 from ledger.ring import KekRing, ring_at
@@ -152,13 +161,21 @@ class KeyStore:
     def _read(self, subjects: set[UUID]) -> dict[UUID, _Held]:
         # Counted from before the read: a key destroyed right after it is out of use in time.
         until = self._clock() + CACHE_SECONDS
+        try:
+            found = self._opened(subjects, until)
+        except KekUnknown:
+            # A rotation may have wrapped it anew, and destroyed the former key, between our reading and our opening.
+            found = self._opened(subjects, until)
+        self._hold(found)
+        return found
+
+    def _opened(self, subjects: set[UUID], until: float) -> dict[UUID, _Held]:
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(_QUERIES["load_keys"], {"subjects": sorted(subjects)}).fetchall()
         found: dict[UUID, _Held] = {}
         for subject, wrapped, kek, state, erased_by in rows:
             data_key = b"" if state == "destroyed" else self._kek.unwrap(subject, kek, wrapped)
             found[subject] = _Held(data_key, until, erased_by)
-        self._hold(found)
         return found
 
     def _hold(self, found: Mapping[UUID, _Held]) -> None:
