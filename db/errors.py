@@ -12,6 +12,10 @@ DatabaseFloorError
 │   ├── MigrationMissing          an applied file is gone
 │   ├── DatabaseNewerThanCode     the database has migrations that this code does not know
 │   └── MigrationFailed           the server refused a statement
+├── ScrubError
+│   ├── AnotherScrub              somebody else is scrubbing this database
+│   ├── StillSeen                 deleted rows can still be seen by somebody; carries who
+│   └── TableBusy                 a table was never free to be rewritten; carries table
 └── EmbeddedPostgresError
     ├── UnsupportedPlatform       embedded PostgreSQL runs on Linux only
     ├── BinariesNotFound          no usable PostgreSQL programs
@@ -112,6 +116,33 @@ class MigrationFailed(MigrationError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"migration {name} failed and was rolled back: {reason}")
         self.name = name
+
+
+class ScrubError(DatabaseFloorError):
+    """What was deleted may still be in files; run it again."""
+
+
+class AnotherScrub(ScrubError):
+    """Somebody else is scrubbing this database."""
+
+    def __init__(self) -> None:
+        super().__init__("another scrubbing of this database is under way")
+
+
+class StillSeen(ScrubError):
+    """Somebody can still see the deleted rows, so that a rewritten table would have them too; `who` says who."""
+
+    def __init__(self, who: list[str]) -> None:
+        super().__init__(f"what was deleted can still be seen by {'; '.join(who)}")
+        self.who = who
+
+
+class TableBusy(ScrubError):
+    """A table was never free to be rewritten."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"{table} was in use all the time, so that it could not be rewritten")
+        self.table = table
 
 
 class EmbeddedPostgresError(DatabaseFloorError):
