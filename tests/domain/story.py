@@ -176,7 +176,16 @@ def opened(*, owner: str | None = "u-204", contact: bool = True, **registration:
 
 def same_file(left: CustomerFile, right: CustomerFile) -> None:
     """Everything that the next decision or the reader of the present can see is the same."""
-    for name in ("version", "profile_version", "boundaries", "kind", "archived", "requests", "registered_at"):
+    for name in (
+        "version",
+        "profile_version",
+        "boundaries",
+        "kind",
+        "archived",
+        "requests",
+        "registered_at",
+        "privacy",
+    ):
         assert getattr(left, name) == getattr(right, name), name
     assert left.slots == right.slots
     assert left.claims() == right.claims()
