@@ -1,7 +1,7 @@
-"""The follower: one process that gives committed events their place in the log and keeps the read models up with it.
+"""The follower: one process that seals what was committed, keeps the read models up with the log, and erases.
 
-Started by `dossier serve` as `python -m cli.follow`. Sealer and runner each have a thread; if one of them ends by an
-error of its own making, so does the process, and the supervisor starts it again.
+Started by `dossier serve` as `python -m cli.follow`. Sealer, runner and eraser each have a thread; if one of them ends
+by an error of its own making, so does the process, and the supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import signal
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 
-from cli.capacity import LOG_READERS
+from cli.capacity import ERASER, LOG_READERS
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
+from ledger.eraser import Eraser
 from ledger.keys import KeyStore
 from ledger.pool import pool_of_keys
 from ledger.ring import ring_at
@@ -38,15 +39,19 @@ def main() -> None:
 
 
 def follow(settings: Settings, stop: Event) -> None:
-    """Seal and project until `stop` is set. Raises what ends one of the two before that."""
+    """Seal, project and erase until `stop` is set. Raises what ends one of them before that."""
     conninfo = settings.conninfo or ""
     with (
         sync_pool(conninfo, "dossier_projector", min_size=1, max_size=LOG_READERS, autocommit=True) as pool,
         pool_of_keys(settings.keys_conninfo, "dossier_projector", pool) as keys_pool,
-        ThreadPoolExecutor(2, thread_name_prefix="follow") as threads,
+        sync_pool(conninfo, "dossier_eraser", min_size=1, max_size=ERASER, autocommit=True) as erasing,
+        pool_of_keys(settings.keys_conninfo, "dossier_eraser", erasing) as erased_keys,
+        ThreadPoolExecutor(3, thread_name_prefix="follow") as threads,
     ):
-        keys = KeyStore(keys_pool, ring_at(settings.kek_file, settings.kek_text))
+        ring = ring_at(settings.kek_file, settings.kek_text)
+        keys = KeyStore(keys_pool, ring)
         running = [
+            threads.submit(Eraser(erasing, KeyStore(erased_keys, ring)).run, stop),
             threads.submit(Sealer(conninfo).run, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),
         ]

@@ -120,12 +120,14 @@ CREATE TABLE ledger.erasure (
     erased_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     unreadable_since timestamptz NOT NULL,
     scrubbed_since timestamptz,
+    keys_kept uuid[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (stream, version)
 );
 COMMENT ON TABLE ledger.erasure IS 'What has been carried out of the erasures in ledger.event; not evidence: without its row an erasure is carried out once more.';
 COMMENT ON COLUMN ledger.erasure.erased_at IS 'When keys and ciphertexts were gone.';
 COMMENT ON COLUMN ledger.erasure.unreadable_since IS 'When the last process that could still hold a key has let go of it.';
 COMMENT ON COLUMN ledger.erasure.scrubbed_since IS 'When what the database had deleted was no longer in its files; null until then.';
+COMMENT ON COLUMN ledger.erasure.keys_kept IS 'Subjects whose keys were not destroyed, because another file uses them or somebody holds them.';
 
 CREATE TABLE keys.subject_key (
     subject uuid PRIMARY KEY,
@@ -283,7 +285,7 @@ GRANT SELECT ON
     ledger.event, ledger.payload, ledger.unsealed, ledger.log, ledger.checkpoint, ledger.idempotency,
     keys.subject_key
     TO dossier_reader;
-GRANT SELECT ON ledger.event, ledger.payload TO dossier_eraser;
+GRANT SELECT ON ledger.event, ledger.payload, ledger.log, ledger.unsealed TO dossier_eraser;
 GRANT SELECT, INSERT, UPDATE ON ledger.erasure, keys.subject_key TO dossier_eraser;
 GRANT SELECT ON ledger.erasure TO dossier_app, dossier_projector, dossier_reader;
 
@@ -489,3 +491,5 @@ GRANT USAGE ON SCHEMA read
 GRANT SELECT ON ALL TABLES IN SCHEMA read TO dossier_app, dossier_projector, dossier_reader;
 GRANT INSERT, UPDATE, DELETE ON read.profile, read.identifier TO dossier_app;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.facts, read.events, read.changes, read.tracking TO dossier_projector;
+-- Another file's contact person may have the same id: its key is then kept.
+GRANT SELECT ON read.changes, read.tracking TO dossier_eraser;

@@ -87,18 +87,21 @@ def assert_verified(connection: Connection, kek: KeyEncryptionKey, read_models: 
 
 
 def _streams(connection: Connection, kek: KeyEncryptionKey) -> Streams:
-    """Every stream, decrypted."""
+    """Every stream, decrypted but for what it has erased."""
     wrapped = connection.execute("SELECT subject, kek, wrapped FROM keys.subject_key WHERE state = 'active'")
     data_keys = {subject: kek.unwrap(subject, name, key) for subject, name, key in wrapped}
     parts: dict[tuple[UUID, int], list[tuple[int, bytes]]] = defaultdict(list)
     for stream, version, part, ct in connection.execute("SELECT * FROM ledger.payload ORDER BY stream, version, part"):
         parts[stream, version].append((part, ct))
-    streams: Streams = defaultdict(list)
+    stored: dict[UUID, list[StoredEvent]] = defaultdict(list)
     for stream, version, name, entry in connection.execute("SELECT * FROM ledger.event ORDER BY stream, version"):
-        stored = StoredEvent(stream, version, name, framed(entry, parts.pop((stream, version))))
-        streams[stream].append(codec.decode(stored, data_keys))
+        stored[stream].append(StoredEvent(stream, version, name, framed(entry, parts.pop((stream, version), []))))
     assert not parts, "a part without its event"
-    return dict(streams)
+    erased = {stream: codec.erasures_in(events) for stream, events in stored.items()}
+    return {
+        stream: [codec.decode(event, data_keys, erased[stream]) for event in events]
+        for stream, events in stored.items()
+    }
 
 
 def _check_stored(connection: Connection, streams: Streams) -> dict[UUID, CustomerFile]:

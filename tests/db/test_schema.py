@@ -102,8 +102,14 @@ PRIVILEGES = {
         "dossier_reader": "r",
     },
     "ledger.payload": {"dossier_app": "ar", "dossier_eraser": "r", "dossier_projector": "r", "dossier_reader": "r"},
-    "ledger.unsealed": {"dossier_app": "ar", "dossier_sealer": "rd", "dossier_reader": "r"},
-    "ledger.log": {"dossier_app": "r", "dossier_sealer": "ar", "dossier_projector": "r", "dossier_reader": "r"},
+    "ledger.unsealed": {"dossier_app": "ar", "dossier_sealer": "rd", "dossier_eraser": "r", "dossier_reader": "r"},
+    "ledger.log": {
+        "dossier_app": "r",
+        "dossier_sealer": "ar",
+        "dossier_eraser": "r",
+        "dossier_projector": "r",
+        "dossier_reader": "r",
+    },
     "ledger.checkpoint": {"dossier_app": "r", "dossier_sealer": "ar", "dossier_projector": "r", "dossier_reader": "r"},
     "ledger.idempotency": {"dossier_app": "ar", "dossier_reader": "r"},
     "ledger.erasure": {"dossier_app": "r", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
@@ -111,10 +117,10 @@ PRIVILEGES = {
     "keys.kek": {"dossier_app": "r", "dossier_projector": "r", "dossier_reader": "r"},
     "read.profile": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.identifier": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
-    "read.tracking": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
+    "read.tracking": {"dossier_app": "r", "dossier_eraser": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.facts": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.events": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
-    "read.changes": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
+    "read.changes": {"dossier_app": "r", "dossier_eraser": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
 }
 
 
