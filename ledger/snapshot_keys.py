@@ -69,6 +69,11 @@ class SnapshotKeys:
     def destroyed(self, subject: UUID) -> UUID | None:
         return self._destroyed.get(subject)
 
+    def is_there(self, subject: UUID) -> bool:
+        """Whether the subject has a key, be it one that does not open."""
+        self.hold((subject,))
+        return self._held[subject] not in {_NONE, _DESTROYED}
+
     def __getitem__(self, subject: UUID) -> bytes:
         if subject not in self._held:
             self.hold((subject,))

@@ -47,3 +47,7 @@ SELECT subject, wrapped, kek FROM keys.subject_key WHERE state <> 'destroyed' OR
 -- name: fix_moment
 -- Read nothing, and by that fix the moment as of which the transaction reads everything else.
 SELECT 1;
+
+-- name: now
+-- The instant of the transaction.
+SELECT now();

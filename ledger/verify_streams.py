@@ -19,11 +19,13 @@ from psycopg import Connection
 
 from db.queries import load
 from domain.events import Envelope
+from domain.events.privacy import RECORDS_SUBJECT, ErasedContent
 from ledger import codec
 from ledger.errors import DataKeyMissing, PartMissing, UnreadableEvent
 from ledger.findings import Finding, place_of
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.streams import StoredStream, read_streams
+from ledger.verify_erasures import erasure_findings
 
 _QUERIES: Final = load("ledger", "verify.sql")
 _BATCH: Final = 2000
@@ -83,6 +85,7 @@ def stream_findings(
             yield from _events(customer, keys, envelopes)
             yield from _queue(customer, envelopes)
             yield from _requests(customer, envelopes)
+            yield from erasure_findings(connection, customer.events, keys)
             advance(len(customer.events))
     for stream, version, part in _rows(connection, "stray_parts"):
         yield Finding("payload", f"{place_of(stream, version)} part {part}", "its event is not there")
@@ -158,13 +161,19 @@ def _places(customer: _Customer) -> Iterator[Finding]:
 
 
 def _events(customer: _Customer, keys: SnapshotKeys, envelopes: dict[int, Envelope]) -> Iterator[Finding]:
-    """Each leads back to an event, recorded no earlier than the one before. Fills `envelopes` by version."""
+    """Each leads back to an event, recorded no earlier than the one before. Fills `envelopes` by version.
+
+    What the stream has erased may be gone; of an event that was erased as a whole the envelope is not known.
+    """
     latest: datetime | None = None
     refused: dict[UUID, str] = {}
+    erased = codec.erasures_in(customer.events)
     for stored in customer.events:
         version = stored.originator_version
         try:
-            envelope = codec.decode(stored, keys).envelope
+            checked = codec.checked(stored)
+            refused |= _destroyed(checked.subjects, customer.customer_id, erased, keys)
+            event = codec.decode_checked(checked, keys, erased)
         except DataKeyMissing:
             refused |= keys.hold(codec.subjects_in(stored))
             continue
@@ -172,12 +181,25 @@ def _events(customer: _Customer, keys: SnapshotKeys, envelopes: dict[int, Envelo
             check = "payload" if isinstance(error, PartMissing) else "event"
             yield Finding(check, customer.place(version), error.detail)
             continue
-        envelopes[version] = envelope
-        if latest is not None and envelope.recorded_at < latest:
+        recorded_at = event.envelope.recorded_at
+        if not isinstance(event.payload, ErasedContent):
+            envelopes[version] = event.envelope
+        if latest is not None and recorded_at < latest:
             yield Finding("recorded_at", customer.place(version), "was recorded before an earlier event of the stream")
-        latest = max(latest or envelope.recorded_at, envelope.recorded_at)
+        latest = max(latest or recorded_at, recorded_at)
     # Told once, and not of each event that needs the key.
     yield from (Finding("key", f"subject {subject}", reason) for subject, reason in sorted(refused.items()))
+
+
+def _destroyed(
+    subjects: set[UUID], stream: UUID, erased: codec.Erasures, keys: SnapshotKeys
+) -> Iterator[tuple[UUID, str]]:
+    """Those whose key was destroyed although no event of the stream has erased them."""
+    keys.hold(subjects)
+    for subject in subjects:
+        covered = subject in erased or (stream in erased and subject != RECORDS_SUBJECT)
+        if not covered and keys.destroyed(subject) is not None:
+            yield subject, "has no data key any more, although no event of its stream erased it"
 
 
 def _queue(customer: _Customer, envelopes: Mapping[int, Envelope]) -> Iterator[Finding]:
