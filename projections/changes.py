@@ -51,6 +51,9 @@ class Changes:
         }
         connection.execute(_QUERIES["insert"], columns)
 
+    def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+        connection.execute(_QUERIES["forget"], {"customer_id": customer_id})
+
 
 def kind_of(move: Move) -> str:
     """CORRECTION: we were wrong. LATE: recorded more than LATE_AFTER after it was so, initial loads aside."""

@@ -11,6 +11,10 @@ SELECT * FROM unnest(
     %(kinds)b::text[], %(old_versions)b::bigint[]
 );
 
+-- name: forget
+-- Delete every row about a customer.
+DELETE FROM read.changes WHERE customer_id = %(customer_id)s;
+
 -- name: blame
 -- Per slot the event that holds it at a position and a valid instant, and what held it before that event; without
 -- position and instant, at the latest that the read models know and now. First, on every row, what that is: the end of

@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from db.queries import load
 from domain.errors import HistoryNeeded
 from domain.events import RecordedEvent
+from domain.events.privacy import PersonalDataErased
 from domain.file import CustomerFile
 from ledger import codec
 from ledger.errors import DataKeyMissing, UnreadableEvent
@@ -62,12 +63,17 @@ INLINE: Final = ("profile", "identifier")
 
 
 class Compared(NamedTuple):
-    """One customer: how many events, the rows that the tables must hold, and where they do not."""
+    """One customer: how many events, the rows that the tables must hold, and where they do not.
+
+    Not `settled` is a customer of whom something was erased that the tables have not passed yet. They may then hold the
+    values of before, or not, and are not compared; when they pass the erasure, the customer is projected anew.
+    """
 
     customer_id: UUID
     events: int
     rows: Mapping[Followed, list[Row]]
     differences: list[Difference]
+    settled: bool = True
 
 
 class _Customer(NamedTuple):
@@ -119,23 +125,29 @@ def compare(
         customer = found.pop("", _Customer(customer_id, [], []))
         if customer is not None:
             rows = expected_rows(_sealed(customer), positions) if positions else {}
-            differences = [] if not followed_too else _followed_differences(customer_id, rows, found)
+            settled = not positions or _is_settled(customer, min(positions.values()))
+            differences = _followed_differences(customer_id, rows, found) if followed_too and settled else []
             differences += _inline_differences(customer, inline, found)
-            yield Compared(customer_id, len(customer.events), rows, differences)
+            yield Compared(customer_id, len(customer.events), rows, differences, settled)
 
 
 def differences_from_shadow(
-    live: Connection[Any], shadow: Connection[Any], tables: Collection[Followed], found: Callable[[Difference], None]
+    live: Connection[Any],
+    shadow: Connection[Any],
+    tables: Collection[Followed],
+    found: Callable[[Difference], None],
+    unsettled: Collection[UUID] = (),
 ) -> list[TableChecksums]:
     """Tell where live tables are not what their shadows are, by customer; return the checksums of both.
 
-    Each is seen by its connection's transaction; `live` has been used by `compare` before.
+    Nothing is told of customers that are not settled (see Compared). Each is seen by its connection's transaction;
+    `live` has been used by `compare` before.
     """
     shadow.execute(_QUERIES["speak_plainly"])
     reached = dict(live.execute(_QUERIES["positions"]).fetchall())
     tallies = {table: (Tally(live, "read", table), Tally(shadow, "shadow", table)) for table in tables}
     differing = merge(*(_differing_customers(*both) for both in tallies.values()))
-    customer_ids = (customer_id for customer_id, _ in groupby(differing))
+    customer_ids = (customer_id for customer_id, _ in groupby(differing) if customer_id not in unsettled)
     while some := list(islice(customer_ids, _CUSTOMERS)):
         wanted, held = (
             {table: dict(_rows_by_customer(connection, schema, table, some)) for table in tables}
@@ -188,6 +200,16 @@ def _inline_differences(customer: _Customer, inline: Sequence[str], found: Mappi
     if "identifier" in inline:
         differences += identifier_differences(customer_id, file, events, found.get("identifier", ()))
     return differences
+
+
+def _is_settled(customer: _Customer, position: int) -> bool:
+    """Whether every erasure among the events is known at a position of the log."""
+    erasures = [
+        place
+        for event, place in zip(customer.events, customer.positions, strict=True)
+        if isinstance(event.payload, PersonalDataErased)
+    ]
+    return all(place is not None and place <= position for place in erasures)
 
 
 def _file(customer: _Customer) -> CustomerFile:

@@ -50,6 +50,9 @@ class Events:
         }
         connection.execute(_QUERIES["insert"], columns)
 
+    def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+        connection.execute(_QUERIES["forget"], {"customer_id": customer_id})
+
 
 def envelope_json(envelope: Envelope) -> str:
     """What was stated in an envelope and has no column of its own."""

@@ -12,6 +12,10 @@ SELECT * FROM unnest(
     %(types)b::text[], %(actors)b::text[], %(envelopes)b::text[]::jsonb[], %(data)b::text[]::json[]
 );
 
+-- name: forget
+-- Delete every row about a customer.
+DELETE FROM read.events WHERE customer_id = %(customer_id)s;
+
 -- name: first_known
 -- When a customer was first recorded, whatever the position.
 SELECT position, recorded_at FROM read.events WHERE customer_id = %(customer_id)s ORDER BY version LIMIT 1;

@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from domain.facts import ABSENT, Fact
-from domain.fold import History
 from ledger.plain import to_json
 from projections.changes import kind_of
 from projections.events import envelope_json
 from projections.moves import Moves, Positioned
+from projections.purge import whole
 
 Row = tuple[str | None, ...]
 """One row's columns in the order of the table; None is NULL."""
@@ -60,13 +60,8 @@ def json_text(value: Any) -> str:
 
 
 def _known(entries: Sequence[Positioned], position: int) -> Known:
-    taken = [entry for entry in entries if entry.position <= position]
-    envelopes = [entry.event.envelope for entry in taken]
-    takes_back = any(envelope.corrects or envelope.retracts for envelope in envelopes)
-    moves = Moves((), {envelopes[0].customer_id: History()} if takes_back else {})
-    for entry in taken:
-        moves.take(entry)
-    return Known(taken, moves)
+    batch = whole([entry for entry in entries if entry.position <= position])
+    return Known(batch.events, batch.moves)
 
 
 def _rectangles(known: Known) -> Iterator[Row]:

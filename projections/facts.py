@@ -36,6 +36,9 @@ class Facts:
         _close(connection, batch.moves.closings)
         _insert(connection, batch.moves.rectangles)
 
+    def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+        connection.execute(_QUERIES["forget"], {"customer_id": customer_id})
+
 
 def load_open(
     connection: Connection[Any], position: int, entries: Iterable[Positioned], histories: Mapping[UUID, History]

@@ -31,6 +31,10 @@ FROM unnest(
     customer_id, slot, value, absent, start, until, opened, closed, fact_from, rank, version
 );
 
+-- name: forget
+-- Delete every row about a customer.
+DELETE FROM read.facts WHERE customer_id = %(customer_id)s;
+
 -- name: state_at
 -- The facts that hold one customer's slots at a position and a valid instant.
 SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)

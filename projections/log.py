@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 from uuid import UUID
 
-from eventsourcing.persistence import Notification
+from eventsourcing.persistence import Notification, StoredEvent
 
 from domain.fold import History
 from ledger import codec
 from ledger.application import Ledger
-from ledger.errors import DataKeyMissing, UnreadableEvent
+from ledger.errors import DataKeyMissing, UnreadableEvent, translated
 from ledger.keys import KeyStore
 from ledger.pool import Pool
+from ledger.streams import read_streams
 from projections.errors import EventUnreadable
 from projections.moves import Positioned
 
@@ -22,6 +23,7 @@ class LogReader:
     """Reads through `pool`, whose role may read the evidence, with the keys of `keys`."""
 
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
+        self._pool = pool
         self._keys = keys
         self._ledger = Ledger(pool, keys)
 
@@ -42,12 +44,25 @@ class LogReader:
         for sealed in notifications:
             of_stream = erased.get(cast("UUID", sealed.originator_id), codec.NOTHING_ERASED)
             try:
-                entries.append(Positioned.of(sealed.id, codec.decode(sealed, self._keys, of_stream)))
-            except (UnreadableEvent, DataKeyMissing) as error:
+                entries.append(self._opened(sealed.id, sealed, of_stream))
+            except EventUnreadable:
                 if not entries:
-                    raise EventUnreadable(sealed.id, str(error)) from error
+                    raise
                 break
         return entries
+
+    def streams(self, customer_ids: Iterable[UUID], up_to: int) -> Iterator[list[Positioned]]:
+        """All events of these customers up to a position, without what was erased by now.
+
+        Raises EventUnreadable; ledger.errors when keys or database are out of reach.
+        """
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            for stream in read_streams(connection, customer_ids=sorted(customer_ids)):
+                erased = codec.erasures_in(stream.events)
+                sealed = zip(stream.positions, stream.events, strict=True)
+                known = [(position, stored) for position, stored in sealed if position and position <= up_to]
+                # A stream's events stand in the log in their order.
+                yield [self._opened(position, stored, erased) for position, stored in known]
 
     def histories(self, streams: Iterable[tuple[UUID, int]]) -> dict[UUID, History]:
         """The folds of customers' streams, each up to (not including) a version. Raises ledger.errors."""
@@ -55,3 +70,9 @@ class LogReader:
             customer_id: History.of(self._ledger.history(customer_id, lte=version - 1))
             for customer_id, version in streams
         }
+
+    def _opened(self, position: int, stored: StoredEvent, erased: codec.Erasures) -> Positioned:
+        try:
+            return Positioned.of(position, codec.decode(stored, self._keys, erased))
+        except (UnreadableEvent, DataKeyMissing) as error:
+            raise EventUnreadable(position, str(error)) from error

@@ -1,7 +1,9 @@
 """What a read model that follows the log is: a name, and what it does with a batch of the log.
 
 A projection writes through the connection it is given and never commits: its rows and its position go into one
-transaction, which is the runner's. It may rely on seeing every position once, in order.
+transaction, which is the runner's. It may rely on seeing every position once, in order; but for a customer of whom
+something was erased, whose rows it is told to forget and then gets the events of once more, from the first one on,
+without what was erased.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -17,7 +20,7 @@ from projections.moves import Moves, Positioned
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Neighbouring events of the log, and how they move the slots that they touch."""
+    """Neighbouring events of the log, or all of one customer's, and how they move the slots that they touch."""
 
     events: Sequence[Positioned]
     moves: Moves
@@ -29,3 +32,6 @@ class Projection(Protocol):
     name: str
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None: ...
+
+    def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+        """Delete every row about a customer."""

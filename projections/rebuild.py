@@ -205,14 +205,17 @@ class _Rebuild:
             one_moment(self._conninfo) as moment,
             _keys(moment, self._kek, self._keys_conninfo) as keys,
         ):
+            unsettled: set[UUID] = set()
             for compared in compare(moment, keys, names, followed_too=False):
                 summary.take(compared, self._watch)
+                if not compared.settled:
+                    unsettled.add(compared.customer_id)
                 if shadow is not None:
                     shadow.add(compared.rows)
             if shadow is not None:
                 shadow.flush()
                 found = partial(summary.note, watch=self._watch)
-                summary.checksums = differences_from_shadow(moment, self._owner, shadow.tables, found)
+                summary.checksums = differences_from_shadow(moment, self._owner, shadow.tables, found, unsettled)
             return self._positions(moment)
 
     def build_and_switch(

@@ -2,8 +2,9 @@
 
 What must stay true: a projection's rows and its position are committed together, so each event is projected once;
 one runner works at a time (an advisory lock elects it, and moving a position from where it was read fences off
-another); and nothing is ever skipped. On a failure the position stands, the error is logged and shown in `status`,
-and the same batch is tried again, ever more slowly, until it goes through.
+another); and nothing is ever skipped. A customer of whom an event of the batch erased something is projected anew, from
+the first event to the last one of the batch. On a failure the position stands, the error is logged and shown in
+`status`, and the same batch is tried again, ever more slowly, until it goes through.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from projections.facts import Facts, load_open
 from projections.log import LogReader
 from projections.moves import Moves, Positioned
 from projections.projection import Batch, Projection
+from projections.purge import erased_customers, whole
 
 _QUERIES: Final = load("projections", "runner.sql")
 _LOG: Final = structlog.get_logger("projections.runner")
@@ -149,10 +151,16 @@ class Runner:
         with connection.transaction():
             # First of all: here waits who meets a rebuild that switches tables, and then finds the new ones.
             connection.execute(_QUERIES["hold"], {"names": names})
-            batch = Batch(entries, self._moves(connection, position, entries))
+            purged = erased_customers(entries)
+            others = [entry for entry in entries if entry.event.originator_id not in purged]
+            batches = [Batch(others, self._moves(connection, position, others))] if others else []
+            batches += [whole(stream) for stream in self._log.streams(purged, last)] if purged else []
             for projection in due:
                 try:
-                    projection.apply(connection, batch)
+                    for customer_id in purged:
+                        projection.forget(connection, customer_id)
+                    for batch in batches:
+                        projection.apply(connection, batch)
                 except Exception as error:
                     raise ProjectionFailed(projection.name, entries[0].position, last, str(error)) from error
             moved = connection.execute(

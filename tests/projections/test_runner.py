@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -35,6 +36,9 @@ class Breaking:
         connection.execute("DELETE FROM read.events")
         if not self.mended:
             raise ValueError(f"cannot take {len(batch.events)} events")
+
+    def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+        raise NotImplementedError
 
 
 def a_stream(length: int) -> Stream:
@@ -146,6 +150,9 @@ def test_a_position_that_somebody_else_moved_is_not_moved_again(world: World) ->
         def apply(self, connection: Connection[Any], batch: Batch) -> None:
             del batch
             connection.execute("UPDATE read.tracking SET position = 1 WHERE projection = 'overtaken'")
+
+        def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
+            raise NotImplementedError
 
     world.record(a_stream(2).events)
     world.seal()
