@@ -21,7 +21,7 @@ from db.queries import load
 from domain.events import RecordedEvent
 from domain.replay import Replay, Step
 from ledger import codec
-from ledger.codec import DataKeys
+from ledger.codec import DataKeys, Erasures
 from ledger.errors import DataKeyMissing, UnreadableEvent
 from ledger.frame import framed
 from projections.events import body_of
@@ -52,6 +52,12 @@ async def sealed_events(
     return [_sealed(customer_id, list(parts)) for _, parts in groupby(rows, key=itemgetter(0))]
 
 
+async def erased_of(connection: AsyncConnection[Any], customer_id: UUID) -> dict[UUID, UUID]:
+    """What was erased of the stream by now, to be left out of all its events (codec.Erasures)."""
+    cursor = await connection.cursor(binary=True).execute(_QUERIES["erasures"], {"customer_id": customer_id})
+    return codec.erasures_in([StoredEvent(customer_id, *row) for row in await cursor.fetchall()])
+
+
 def _sealed(customer_id: UUID, rows: Sequence[tuple[Any, ...]]) -> Sealed:
     version, position, leaf_hash, event_type, entry, *_ = rows[0]
     if entry is None:
@@ -65,11 +71,13 @@ def _sealed(customer_id: UUID, rows: Sequence[tuple[Any, ...]]) -> Sealed:
 class Replaying:
     """Makes the lines of a replay from the events of a stream, all of them in order, and in the end the summary.
 
-    Lines are made from `first` on; the events before are taken in for the state that they leave.
+    Lines are made from `first` on; the events before are taken in for the state that they leave. `erased` is left out
+    of all of them.
     """
 
     first: int
     keys: DataKeys
+    erased: Erasures = field(default_factory=dict)
     _replay: Replay = field(default_factory=Replay)
     _lines: int = 0
     _version: int = 0
@@ -131,7 +139,7 @@ class Replaying:
             self._tell(sealed.version, "is in the log but not there")
             return None
         try:
-            return codec.decode(sealed.stored, self.keys)
+            return codec.decode(sealed.stored, self.keys, self.erased)
         except UnreadableEvent as error:
             self._tell(sealed.version, error.detail)
         except DataKeyMissing as error:

@@ -13,3 +13,10 @@ FROM (
 LEFT JOIN ledger.event USING (stream, version)
 LEFT JOIN ledger.payload USING (stream, version)
 ORDER BY sealed.version, payload.part;
+
+-- name: erasures
+-- The events that have erased something of the stream by now, sealed or not.
+SELECT version, type, entry
+FROM ledger.event
+WHERE type = 'customer.personal-data-erased' AND stream = %(customer_id)s
+ORDER BY version;

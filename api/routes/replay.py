@@ -25,7 +25,7 @@ from api.replaying import Replays
 from api.schemas import ReplayLine
 from projections.errors import EventUnknown
 from projections.past import version_at
-from projections.replay import Replaying, sealed_events
+from projections.replay import Replaying, erased_of, sealed_events
 
 router: Final = APIRouter(
     prefix="/v1/customers/{customer_id}",
@@ -87,6 +87,8 @@ async def _lines(request: Request, replaying: Replaying, customer_id: UUID, last
         while after < last:
             async with reading(request) as connection:
                 events = await sealed_events(connection, customer_id, after, last, _CHUNK)
+                # For every chunk, and after it: what is gone of it is then known to be erased.
+                replaying.erased = await erased_of(connection, customer_id)
             if not events:
                 break
             after = events[-1].version
