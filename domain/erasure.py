@@ -36,10 +36,11 @@ def subjects_in(payload: Payload) -> set[UUID]:
 
 
 def erased_event(event: RecordedEvent, subject: UUID, by: UUID) -> RecordedEvent:
-    """The event with an Erased in place of each of the subject's values; itself if there are none."""
+    """The event with an Erased in place of each of the subject's values; itself if there are none any more."""
     if subject not in subjects_in(event.payload):
         return event
-    return replace(event, payload=_erased(event.payload, subject, Erased(by=by), event.has_skeleton))
+    payload = _erased(event.payload, subject, Erased(by=by), event.has_skeleton)
+    return event if payload is event.payload else replace(event, payload=payload)
 
 
 def erased_slots(event: RecordedEvent, subject: UUID) -> set[str]:
@@ -60,7 +61,8 @@ def _erased(payload: Payload, subject: UUID, erased: Erased, has_skeleton: bool)
                 values[name] = erased if field.is_required() else field.get_default()
     if isinstance(payload, FactCorrected):
         values["replacement"] = _erased(payload.replacement, subject, erased, has_skeleton)
-    return payload.model_copy(update={name: value for name, value in values.items() if value != getattr(payload, name)})
+    changed = {name: value for name, value in values.items() if value != getattr(payload, name)}
+    return payload.model_copy(update=changed) if changed else payload
 
 
 def _in_place(value: Any, erased: Erased) -> Any:

@@ -289,7 +289,7 @@ class CustomerFile:
             self.privacy = privacy
             if self.is_erased:
                 self.kind, self.archived, self.requests = None, False, {}
-            return True
+            return isinstance(event.payload, PersonalDataErased)
         match event.payload:
             case CustomerRegistered(customer_kind=kind):
                 self.kind, self.registered_at = kind, envelope.recorded_at
