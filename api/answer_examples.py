@@ -9,6 +9,7 @@ _EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d70"
 _EARLIER_EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d6f"
 _CONTACT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d71"
 _POINT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d72"
+_REQUEST: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d73"
 _RECORDED: Final = "2026-07-02T09:14:07.120331Z"
 _FROM: Final = "2026-06-30T16:00:00.000000Z"
 _NOW: Final = "2026-07-15T00:00:00.000000Z"
@@ -291,4 +292,35 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
     },
     "Alive": {"status": "alive"},
     "Ready": {"status": "ready", "unsealed": 0, "sealed": 260, "position": 260},
+    "FileErasures": {
+        "customer_id": _CUSTOMER,
+        "position": 260,
+        "erasures": [
+            {
+                "request_id": _REQUEST,
+                "subject": _CONTACT,
+                "legal_basis": "GDPR_17_1_B",
+                "state": "ERASED",
+                "requested": {
+                    "at": _RECORDED,
+                    "by": "u-501",
+                    "event_id": _EARLIER_EVENT,
+                    "reason": "letter of 30 June",
+                },
+                "decided": {"at": _RECORDED, "by": "u-502", "event_id": _EVENT, "comment": "identity checked"},
+                "erased": {
+                    "at": _RECORDED,
+                    "by": "u-502",
+                    "event_id": _EVENT,
+                    "version": 24,
+                    "position": 259,
+                    "fields": [f"/contacts/{_CONTACT}/name"],
+                },
+                "unreadable_since": _NOW,
+                "scrubbed_since": None,
+                "residue": ["deleted rows in the database's files and its write-ahead log, until they are scrubbed"],
+            }
+        ],
+        "holds": [],
+    },
 }

@@ -26,6 +26,7 @@ from api.room import BodyRooms
 from api.routes import (
     audit,
     commands,
+    erasures,
     health,
     history,
     lists,
@@ -123,7 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    reads = (lists, profiles, history, timelines, replay, audit, portfolio, portfolio_diff)
+    reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
     for routes in (commands, *reads, health):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(routes.router.routes)

@@ -12,6 +12,7 @@ _HAN_MEIMEI: Final = "0198c0de-0000-7000-8000-000000000002"
 _NEED: Final = "0198c0de-0000-7000-8000-000000000003"
 _REQUEST: Final = "0198c0de-0000-7000-8000-000000000004"
 _EVENT: Final = "0198c0de-0000-7000-8000-000000000005"
+_HOLD: Final = "0198c0de-0000-7000-8000-000000000006"
 
 _REASON: Final = {"text": "12-month amount reached 151 200 CNY"}
 _EVIDENCE: Final = [{"note": "ERP report 2026-06, page 3"}]
@@ -126,6 +127,21 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "evidence": [{"note": "list of debtors of 2026-06-30, line 12"}],
     },
     "RetractFactBody": {"retracts": _EVENT, "reason": {"text": "belongs to another customer"}},
+    "RequestErasureBody": {
+        "request_id": _REQUEST,
+        "subject": _HAN_MEIMEI,
+        "legal_basis": "GDPR_17_1_B",
+        "reason": {"text": "letter of 30 November, checked by the front desk"},
+    },
+    "ApproveErasureBody": {"comment": "identity checked"},
+    "RejectErasureBody": {"comment": "the contract still runs"},
+    "WithdrawErasureBody": {"comment": "the person asks for a correction instead"},
+    "PlaceLegalHoldBody": {
+        "hold_id": _HOLD,
+        "reference": "(2026) Yue 0305 Min Chu 17",
+        "reason": {"text": "court order of 28 November"},
+    },
+    "LiftLegalHoldBody": {"reason": {"text": "the case was settled"}},
     "PortfolioQueryBody": {
         "valid_at": "2026-06-30",
         "where": {

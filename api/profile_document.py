@@ -35,6 +35,8 @@ class Profile:
     basis: Mapping[str, Any]
     query: str = field(default="")
     """The query string that asks for the blame of the same moment."""
+    erased_by: UUID | str | None = None
+    """The event that erased the customer itself, if one has."""
 
 
 def of_current_file(file: CustomerFile, now: datetime) -> Profile:
@@ -57,6 +59,7 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
         ],
         map(_request, file.requests.values()),
         current_basis(file.version, now),
+        erased_by=file.privacy.erased.get(file.customer_id),
     )
 
 
@@ -71,9 +74,11 @@ def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str,
     if fields is not None:
         values = narrowed(values, fields)
         pending = [item for item in pending if is_below(item.slot, fields)]
+    erased = {} if profile.erased_by is None else {"erased": {"erased": True, "by": profile.erased_by}}
     return {
         "customer_id": profile.customer_id,
         "customer_kind": profile.kind,
+        **erased,
         "file_state": "ARCHIVED" if profile.archived else "LIVE",
         "existence": "EFFECTIVE" if profile.effective else "NOT_EFFECTIVE",
         "display_name": display_name(profile.values),

@@ -14,6 +14,7 @@ from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
 from domain.events.envelope import Actor, Certainty, Evidence, Reason, Source
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
+from domain.events.privacy import HoldBasis, LegalBasis
 from domain.events.quality import VerificationMethod, VerificationResult
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
@@ -87,19 +88,26 @@ class Address(Answer):
     geo: Geo | None = None
 
 
+class Erased(Answer):
+    """Stands where a value was erased, at every moment that is asked about; `by` is the event that erased it."""
+
+    erased: Literal[True]
+    by: UUID
+
+
 class ContactPoint(Answer):
     kind: ContactPointKind
-    value: str
+    value: str | Erased
     usage: Usage
     verified: bool
     number_type: str | None = None
 
 
 class Contact(Answer):
-    name: str | None = None
-    title: str | None = None
-    department: str | None = None
-    buying_role: BuyingRole | None = None
+    name: str | Erased | None = None
+    title: str | Erased | None = None
+    department: str | Erased | None = None
+    buying_role: BuyingRole | Erased | None = None
     points: dict[UUID, ContactPoint] = {}
 
 
@@ -152,10 +160,14 @@ class OpenTierRequest(Answer):
 
 
 class Profile(Answer):
-    """One file at one moment. A slot `/a/b` stands at that place in this object; what is empty is left out."""
+    """One file at one moment. A slot `/a/b` stands at that place in this object; what is empty is left out.
+
+    `erased` stands in a file whose customer was erased, and with it everything else that the file had said.
+    """
 
     customer_id: UUID
-    customer_kind: CustomerKind
+    customer_kind: CustomerKind | None = Field(description="Null once the customer was erased")
+    erased: Erased | None = None
     file_state: FileState
     existence: Literal["EFFECTIVE", "NOT_EFFECTIVE"]
     display_name: str | None
@@ -174,6 +186,57 @@ class Profile(Answer):
     more_pending: bool = Field(description="Whether more is pending than is listed")
     requests: list[OpenTierRequest]
     provenance: str = Field(description="Where to read who set what of this")
+
+
+class ErasureStep(Answer):
+    at: AwareDatetime
+    by: str = Field(description="A staff id")
+    event_id: UUID
+
+
+class ErasureAsked(ErasureStep):
+    reason: str | None
+
+
+class ErasureDecided(ErasureStep):
+    comment: str | None
+
+
+class ErasureDone(ErasureStep):
+    version: int
+    position: int
+    fields: list[str] = Field(description="The slots that had shown the subject's values; / for the whole file")
+
+
+class FileErasure(Answer):
+    """A request for erasure with its certificate. APPROVED: it waits for the last hold to be lifted."""
+
+    request_id: UUID
+    subject: UUID
+    legal_basis: LegalBasis
+    state: Literal["REQUESTED", "APPROVED", "REJECTED", "WITHDRAWN", "SUPERSEDED", "ERASED"]
+    requested: ErasureAsked
+    decided: ErasureDecided | None
+    erased: ErasureDone | None
+    unreadable_since: AwareDatetime | None = Field(description="When the last copy of the key was out of use")
+    scrubbed_since: AwareDatetime | None = Field(description="When deleted rows had left the database's files, too")
+    residue: list[str] = Field(description="What may still hold something of it, as of now")
+
+
+class FileHold(Answer):
+    hold_id: UUID
+    basis: HoldBasis
+    reference: str
+    placed: ErasureAsked
+
+
+class FileErasures(Answer):
+    """As known at `position`; what was carried out is as of now. `holds` are those in force."""
+
+    customer_id: UUID
+    position: int
+    erasures: list[FileErasure]
+    holds: list[FileHold]
 
 
 class SlotChange(Answer):

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from db import arrays
 from db.queries import load
+from domain.erased import Erased
 from domain.events.classification import (
     TierReassignmentApproved,
     TierReassignmentRejected,
@@ -51,11 +52,15 @@ class LaterFact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What decisions made of a file; requests by id, as the profile lists them."""
+    """What decisions made of a file; requests by id, as the profile lists them.
+
+    `erased_by`: the event that erased the customer itself, of whom nothing else is known then.
+    """
 
     kind: CustomerKind | None
     archived: bool
     requests: Mapping[str, Mapping[str, Any]]
+    erased_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,8 @@ def _decided(bodies: list[dict[str, Any]]) -> Decided:
     requests: dict[str, dict[str, Any]] = {}
     for body in bodies:
         event_type, data = body["type"], body["data"]
+        if data.keys() == Erased.model_fields.keys():
+            return Decided(None, archived=False, requests={}, erased_by=data["by"])
         if event_type == CustomerRegistered.type:
             kind = CustomerKind(data["customer_kind"])
         elif event_type in {CustomerArchived.type, CustomerReinstated.type}:

@@ -23,6 +23,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from domain.events import RecordedEvent
+from domain.events.privacy import ErasedContent
 from domain.facts import ABSENT, same_json
 from domain.file import CustomerFile
 from domain.fold import History
@@ -138,7 +139,9 @@ def _check_remembered(connection: Connection, streams: Streams) -> None:
     for key, (stream, first, last) in spans.items():
         assert recorded[key] == [(stream, version) for version in range(first, last + 1)]
     remembered = connection.execute("SELECT key, stream, first_version, last_version FROM ledger.idempotency")
-    assert {key: tuple(span) for key, *span in remembered} == spans
+    # The key of an event that was erased as a whole is gone with it.
+    known = [row for row in remembered if not isinstance(streams[row[1]][row[2] - 1].payload, ErasedContent)]
+    assert {key: tuple(span) for key, *span in known} == spans
 
 
 def _check_profiles(connection: Connection, streams: Streams) -> None:

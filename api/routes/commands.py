@@ -17,7 +17,7 @@ from api import bodies, openapi
 from api.answers import written
 from api.dependencies import received, service_of, submission_of
 from api.direct_route import DirectRoute, path_id
-from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, quality, tier
+from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
 from domain.errors import Refusal
 
 router: Final = APIRouter(
@@ -53,6 +53,12 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
     ("/corrections", quality.CorrectFact, ()),
     ("/retractions", quality.RetractFact, ()),
     ("/verifications", quality.VerifyField, ()),
+    ("/erasures", privacy.RequestErasure, ()),
+    ("/erasures/{request_id}/approve", privacy.ApproveErasure, ("request_id",)),
+    ("/erasures/{request_id}/reject", privacy.RejectErasure, ("request_id",)),
+    ("/erasures/{request_id}/withdraw", privacy.WithdrawErasure, ("request_id",)),
+    ("/holds", privacy.PlaceLegalHold, ()),
+    ("/holds/{hold_id}/lift", privacy.LiftLegalHold, ("hold_id",)),
 )
 
 

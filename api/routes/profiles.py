@@ -144,6 +144,7 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
         file.decided.requests.values(),
         basis_json(basis) | {"version": file.version},
         query,
+        file.decided.erased_by,
     )
     narrowed = "" if fields is None else "&" + urlencode({"fields": ",".join(fields)})
     location = f"/v1/customers/{customer_id}{query}{narrowed}"

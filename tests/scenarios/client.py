@@ -40,6 +40,7 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     f"GET /v1/customers/{_ID}/diff": schemas.Differences,
     f"GET /v1/customers/{_ID}/timeline": schemas.TimelinePage,
     f"GET /v1/customers/{_ID}/knowledge": schemas.KnowledgePage,
+    f"GET /v1/customers/{_ID}/erasures": schemas.FileErasures,
     f"GET /v1/customers/{_ID}/replay": schemas.ReplayLine,
     "GET /v1/history": schemas.HistoryPage,
     "POST /v1/customers.*": schemas.Recorded,

@@ -35,6 +35,18 @@ def wang(service: Service) -> Api:
 
 
 @pytest.fixture(scope="session")
+def officer(service: Service) -> Api:
+    """A privacy officer, who asks for erasures and places holds."""
+    return service.as_("u-501", "privacy", name="Chen Jing")
+
+
+@pytest.fixture(scope="session")
+def second_officer(service: Service) -> Api:
+    """Another one, who decides."""
+    return service.as_("u-502", "privacy", name="Zhao Min")
+
+
+@pytest.fixture(scope="session")
 def importer(service: Service) -> Api:
     return service.as_("svc-import", "importer", kind="SERVICE")
 

@@ -16,6 +16,7 @@ _IN_PATH = {
     "{contact_id}": _CONTACT,
     "{need_id}": EXAMPLES["IdentifyNeedBody"]["need_id"],
     "{request_id}": EXAMPLES["RequestTierReassignmentBody"]["request_id"],
+    "{hold_id}": EXAMPLES["PlaceLegalHoldBody"]["hold_id"],
 }
 _STORY = """
     ChangeLegalName RecordIdentifier RevokeIdentifier ChangeAddress AddContact ChangeContactDetails ChangeContactPoint
@@ -23,13 +24,22 @@ _STORY = """
     WithdrawTierReassignment RequestTierReassignment RejectTierReassignment RequestTierReassignment
     ApproveTierReassignment AssignOwner ApplyTag RemoveTag RecordAttribute RemoveAttribute VerifyField
     ArchiveCustomer ReinstateCustomer CorrectFact RetractFact
+    RequestErasure WithdrawErasure PlaceLegalHold RequestErasure RejectErasure LiftLegalHold RequestErasure
+    ApproveErasure
 """.split()
 """In this order every example fits: what one needs, one before it has brought."""
+_BY = {
+    "wang": ("ApproveTierReassignment", "RejectTierReassignment"),
+    "officer": ("RequestErasure", "WithdrawErasure", "PlaceLegalHold"),
+    "second_officer": ("ApproveErasure", "RejectErasure", "LiftLegalHold"),
+}
+"""Who sends it, where it is not Li Na."""
 
 
-def test_every_example_is_accepted(li_na: Api, wang: Api) -> None:
+def test_every_example_is_accepted(li_na: Api, wang: Api, officer: Api, second_officer: Api) -> None:
     """The whole story of one customer, told with the examples of the document."""
     file = _opened_by_example(li_na)
+    senders = {"wang": wang, "officer": officer, "second_officer": second_officer}
     file.send("/changes", EXAMPLES["ChangesBody"])
     events: dict[str, dict[str, Any]] = {}
     routes = {command.__name__: (path, command.records.type) for path, command, _ in ROUTES}
@@ -44,8 +54,8 @@ def test_every_example_is_accepted(li_na: Api, wang: Api) -> None:
             body[aim] = events.get("CorrectFact", _debtor_number(file))["event_id"]
         if name == "VerifyField":
             body["value_event_id"] = _debtor_number(file)["event_id"]
-        decides = name in ("ApproveTierReassignment", "RejectTierReassignment")
-        events[name] = _last(file.seen_by(wang if decides else li_na).send(path, body).json(), event_type)
+        sender = senders.get(next((who for who, names in _BY.items() if name in names), ""), li_na)
+        events[name] = _last(file.seen_by(sender).send(path, body).json(), event_type)
     profile = file.profile()
     assert profile["tier"] == {"SERVICE": {"code": "STANDARD"}, "VALUE": {"code": "HIGH_VALUE"}}
     assert "attributes" not in profile
