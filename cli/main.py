@@ -31,6 +31,7 @@ VERBS: Final = {
     "verify": "cli.verify",
     "rebuild": "cli.rebuild",
     "export": "cli.export",
+    "erasures": "cli.erasures",
     "keys": "cli.keys",
     "db": "cli.operate",
 }

@@ -124,10 +124,28 @@ def movements_table(items: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def erasures_table(requests: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per request for erasure. Its id and its subject stand whole: other verbs ask for them."""
+    table = _table("request", "subject", "state", "asked for", "decided", "unreadable since")
+    for request in requests:
+        decided = request.get("decided") or {}
+        table.add_row(
+            _cell(request.get("request_id")),
+            _cell(request.get("subject")),
+            _cell(request.get("state")),
+            *(
+                Text("\n").join((_time(step.get("at")), _cell(step.get("by"))))
+                for step in (request.get("requested") or {}, decided)
+            ),
+            _time(request.get("unreadable_since")),
+        )
+    return table
+
+
 def the_basis(basis: Mapping[str, Any]) -> Text:
     """One line: what was known and true at which moment."""
     names = (("known_at", "known at"), ("position", "position"), ("valid_at", "true at"))
-    told = [f"{words} {_plain_time(basis[name])}" for name, words in names if basis.get(name) is not None]
+    told = [f"{words} {plain_time(basis[name])}" for name, words in names if basis.get(name) is not None]
     return Text("; ".join((", ".join(told), TIMES)) if told else TIMES)
 
 
@@ -187,8 +205,8 @@ def _evidence(evidence: Any) -> Iterator[str]:
 
 
 def _period(times: Mapping[str, Any]) -> Text:
-    text = _plain_time(times.get("effective_from"))
-    return Text(f"{text} to {_plain_time(times['effective_to'])}" if times.get("effective_to") else text)
+    text = plain_time(times.get("effective_from"))
+    return Text(f"{text} to {plain_time(times['effective_to'])}" if times.get("effective_to") else text)
 
 
 def _type(event_type: Any) -> str:
@@ -207,6 +225,8 @@ def _value(value: Any) -> Text:
             return _path(value)
         case {"code": str(code), **rest} if not rest:
             return Text(code)
+        case {"erased": True, "by": str(), **rest} if not rest:
+            return Text("erased", style="dim")
         case dict() if value:
             shown = {name: part for name, part in value.items() if part not in (None, [])}
             return Text(", ").join(Text(f"{name} ").append_text(_value(part)) for name, part in shown.items())
@@ -228,10 +248,10 @@ def _cell(value: Any) -> Text:
 
 
 def _time(value: Any) -> Text:
-    return Text(_plain_time(value))
+    return Text(plain_time(value))
 
 
-def _plain_time(value: Any) -> str:
+def plain_time(value: Any) -> str:
     """A time of the business time zone, to the second, or the date alone at midnight; anything else as it is."""
     if not isinstance(value, str):
         return "" if value is None else str(value)

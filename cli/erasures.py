@@ -1,0 +1,93 @@
+"""`dossier erasures`: what became of a file's requests for erasure, and the certificate of one, through the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import ask_customer
+from cli.errors import CliError, UsageError
+from cli.options import DataOption, JsonOption, load_settings, print_json
+from cli.read import CustomerArgument
+from cli.tables import TIMES, erasures_table, people_console, plain_time
+
+erasures = typer.Typer(
+    name="erasures", help="Requests for erasure, and what became of them.", no_args_is_help=True, add_completion=False
+)
+
+RequestArgument = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="The request's id, or its last characters.", show_default=False)
+]
+
+
+@erasures.command("list")
+def list_(customer: CustomerArgument, *, as_json: JsonOption = False, data: DataOption = None) -> None:
+    """List a file's requests for erasure, and the holds that it is under."""
+    file = ask_customer(load_settings(data=data), customer, "/erasures", {})
+    if as_json:
+        print_json(file)
+        return
+    console = people_console()
+    console.print(erasures_table(file["erasures"]))
+    for hold in file["holds"]:
+        placed = hold["placed"]
+        console.print(f"held since {plain_time(placed['at'])} by {placed['by']}: {hold['reference']}", soft_wrap=True)
+    console.print(TIMES, style="dim")
+
+
+@erasures.command()
+def show(
+    customer: CustomerArgument, request: RequestArgument, *, as_json: JsonOption = False, data: DataOption = None
+) -> None:
+    """Show one request: who asked and decided, what was erased, what remains."""
+    found = _found(ask_customer(load_settings(data=data), customer, "/erasures", {}), request)
+    if as_json:
+        print_json(found)
+        return
+    for line in _lines(found):
+        typer.echo(line)
+
+
+@erasures.command()
+def certificate(customer: CustomerArgument, request: RequestArgument, *, data: DataOption = None) -> None:
+    """Print the certificate of an erasure that was carried out, for the person who asked for it.
+
+    Ends with 1 while other processes may still hold a copy of the key.
+    """
+    file = ask_customer(load_settings(data=data), customer, "/erasures", {})
+    found = _found(file, request)
+    if found["state"] != "ERASED":
+        raise CliError(f"request {found['request_id']} is {found['state']}, so nothing was erased on its account")
+    if found["unreadable_since"] is None:
+        raise CliError("the last copy of the key is out of use within a minute or two; come back then")
+    typer.echo("Certificate of erasure\n")
+    for line in [f"customer          {file['customer_id']}", *_lines(found)]:
+        typer.echo(line)
+
+
+def _found(file: Mapping[str, Any], request: str) -> Mapping[str, Any]:
+    """The one request whose id ends so. Raises UsageError."""
+    found = [each for each in file["erasures"] if each["request_id"].endswith(request.lower())]
+    if len(found) != 1:
+        raise UsageError(f"{len(found) or 'no'} requests of this file have an id that ends with {request}")
+    return dict(found[0])
+
+
+def _lines(request: Mapping[str, Any]) -> Iterator[str]:
+    steps = {"requested": request["requested"], "decided": request["decided"], "erased": request["erased"]}
+    yield f"request           {request['request_id']}"
+    yield f"data subject      {request['subject']}"
+    yield f"legal basis       {request['legal_basis']}"
+    yield f"state             {request['state']}"
+    for name, step in steps.items():
+        if step is not None:
+            words = step.get("reason") or step.get("comment")
+            yield f"{name:<18}{step['at']} by {step['by']}{f': {words}' if words else ''}"
+    if request["erased"] is not None:
+        yield f"by event          {request['erased']['event_id']} at position {request['erased']['position']}"
+        yield f"unreadable since  {request['unreadable_since'] or 'not yet'}"
+        yield f"scrubbed since    {request['scrubbed_since'] or 'not yet'}"
+        yield from (f"fields            {slot}" for slot in request["erased"]["fields"])
+        yield from (f"may remain        {each}" for each in request["residue"])
