@@ -436,7 +436,7 @@ class Differences(Answer):
 class ListedCustomer(Answer):
     customer_id: UUID
     display_name: str | None
-    customer_kind: CustomerKind
+    customer_kind: CustomerKind | None = Field(description="Null once the customer was erased")
     file_state: FileState
     tier: dict[str, str]
     owner: dict[str, str]

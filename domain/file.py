@@ -288,16 +288,16 @@ class CustomerFile:
         if privacy is not None:
             self.privacy = privacy
             if self.is_erased:
-                self.kind, self.archived, self.requests = None, False, {}
+                self.kind, self.requests = None, {}
             return isinstance(event.payload, PersonalDataErased)
         match event.payload:
             case CustomerRegistered(customer_kind=kind):
                 self.kind, self.registered_at = kind, envelope.recorded_at
             case ErasedContent(type=CustomerRegistered.type):
                 self.registered_at = envelope.recorded_at
-            case CustomerArchived():
+            case CustomerArchived() | ErasedContent(type=CustomerArchived.type):
                 self.archived = True
-            case CustomerReinstated():
+            case CustomerReinstated() | ErasedContent(type=CustomerReinstated.type):
                 self.archived = False
             case TierReassignmentRequested() as request:
                 self.requests[request.request_id] = _open(request, event)

@@ -12,6 +12,7 @@ names is deleted. An event that cannot be opened erases nothing: it was not writ
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -36,6 +37,8 @@ from ledger.pool import Pool
 _QUERIES: Final = load(Path(__file__).parent, "eraser.sql")
 _LOG: Final = structlog.get_logger("ledger.eraser")
 _LOOK_SECONDS: Final = 1.0
+_REST_SHARE: Final = 20.0
+"""Rests so many times as long as it took: where very many were erased, a look for another one takes its time."""
 _LONGEST_RETRY_SECONDS: Final = 30.0
 _AT_ONCE: Final = 500
 """Parts deleted in one transaction."""
@@ -76,9 +79,10 @@ class Eraser:
         """Carry out erasures until `stop` is set, through every failure."""
         retry_seconds = _LOOK_SECONDS
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 self.carry_out()
-                retry_seconds = _LOOK_SECONDS
+                retry_seconds = max(_LOOK_SECONDS, (time.monotonic() - began) * _REST_SHARE)
             except Exception:  # noqa: BLE001 - shown and tried again, whatever it is
                 _LOG.exception("an erasure was not carried out", retry_in_seconds=retry_seconds)
                 retry_seconds = min(retry_seconds * 2, _LONGEST_RETRY_SECONDS)

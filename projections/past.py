@@ -161,21 +161,21 @@ def _shown(instant: str) -> str:
 
 def _decided(bodies: list[dict[str, Any]]) -> Decided:
     """The fold of decisions, in their order, from their bodies."""
-    kind, archived = None, False
+    kind, archived, erased_by = None, False, None
     requests: dict[str, dict[str, Any]] = {}
     for body in bodies:
         event_type, data = body["type"], body["data"]
-        if data.keys() == Erased.model_fields.keys():
-            return Decided(None, archived=False, requests={}, erased_by=data["by"])
-        if event_type == CustomerRegistered.type:
-            kind = CustomerKind(data["customer_kind"])
-        elif event_type in {CustomerArchived.type, CustomerReinstated.type}:
+        if event_type in {CustomerArchived.type, CustomerReinstated.type}:
             archived = event_type == CustomerArchived.type
+        elif data.keys() == Erased.model_fields.keys():
+            erased_by = data["by"]
+        elif event_type == CustomerRegistered.type:
+            kind = CustomerKind(data["customer_kind"])
         elif event_type == TierReassignmentRequested.type:
             requests[data["request_id"]] = _open_request(body)
         elif event_type in _REQUEST_ENDS:
             requests.pop(data["request_id"], None)
-    return Decided(kind, archived, requests)
+    return Decided(kind, archived, requests, erased_by)
 
 
 def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.decisions.classification import ApplyTag
 from domain.decisions.contacts import AddContact, ChangeContactDetails, ChangeContactPoint, RemoveContact
+from domain.decisions.lifecycle import ArchiveCustomer, ReinstateCustomer
 from domain.decisions.privacy import ApproveErasure, LiftLegalHold, PlaceLegalHold, RequestErasure
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.errors import Refusal
@@ -42,6 +43,7 @@ _steps = st.one_of(
     st.sampled_from(range(20)).map(lambda number: ("retract", number)),
     st.sampled_from([*_PEOPLE, CUSTOMER]).map(lambda subject: ("erase", subject)),
     st.sampled_from([("hold", None), ("lift", None)]),
+    st.sampled_from([ArchiveCustomer(reason_code="LOST"), ReinstateCustomer()]),
 )
 
 
