@@ -20,6 +20,7 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays ledger.idempotency: a key is unique among all customers, whose stream it does not name
 -- stays ledger.schema_migration: says what this database is
 -- stays keys.subject_key: a database of its own in production
+-- stays keys.kek: belongs to it
 -- stays ledger.erasure: what the eraser has carried out, a few rows
 -- stays read.identifier: an identifier is unique among all customers
 -- stays read.tracking: one row for each projection
