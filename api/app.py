@@ -18,6 +18,7 @@ from api import errors, openapi
 from api.connections import KEY_READERS, READERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
+from api.forgetting import forgetting
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
 from api.probe import Probe
@@ -38,6 +39,8 @@ from api.routes import (
 )
 from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
+from domain.document import forget_places
+from domain.slots import forget_slots
 from ledger.application import Ledger
 from ledger.keys import KeyStore
 from ledger.pool import pool_of_keys
@@ -77,9 +80,8 @@ def create_app(settings: Settings) -> FastAPI:
         parts = ExitStack()
         key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
         keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
-        records = Records(
-            Ledger(writers, keys), writers, keys, files=ProfileView(), holders=IdentifierView(), new_id=uuid7
-        )
+        files, current_profiles = ProfileView(), CurrentProfiles()
+        records = Records(Ledger(writers, keys), writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
         writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
         writer.start()
         app.state.probe = Probe(conninfo)
@@ -97,14 +99,17 @@ def create_app(settings: Settings) -> FastAPI:
                 wait_seconds=settings.read_wait_seconds,
                 most_waiting=settings.reads_waiting,
             ),
-            CurrentProfiles(),
+            current_profiles,
             CatchUp(readers),
             Replays(keys),
             asyncio.Semaphore(WHOLE_TABLES),
             wait_seconds=settings.read_wait_seconds,
         )
         try:
-            yield
+            async with forgetting(
+                current_profiles.forget_unused, files.forget, keys.forget_expired, forget_slots, forget_places
+            ):
+                yield
         finally:
             writer.stop()
             await app.state.probe.close()

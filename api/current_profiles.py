@@ -33,6 +33,7 @@ class CurrentProfiles:
     def __init__(self, most: int = _MOST_REMEMBERED) -> None:
         self._most = most
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+        self._used: set[UUID] = set()
 
     def __len__(self) -> int:
         return len(self._remembered)
@@ -47,6 +48,12 @@ class CurrentProfiles:
         basis = to_json(current_basis(row.version, now))
         return b"".join((found.before_basis, basis, found.after_basis))
 
+    def forget_unused(self) -> None:
+        """Let go of what nobody asked for since the last call: its row may say less by now."""
+        for customer_id in self._remembered.keys() - self._used:
+            del self._remembered[customer_id]
+        self._used.clear()
+
     def _of(self, customer_id: UUID, row: CurrentRow, now: datetime) -> _Remembered:
         found = self._remembered.get(customer_id)
         if found is None or found.row != row or (found.until is not None and now >= found.until):
@@ -54,6 +61,7 @@ class CurrentProfiles:
             if len(self._remembered) > self._most:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(customer_id)
+        self._used.add(customer_id)
         return found
 
 

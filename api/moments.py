@@ -5,8 +5,10 @@ A date means midnight in the business time zone, as everywhere. Nothing of the f
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +20,8 @@ from api.parameters import instant, invalid_parameter, position
 from projections import basis
 from projections.basis import Basis
 from projections.errors import NotKnownYet
+
+_ERASURES_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,12 @@ def query_of(found: Basis) -> str:
     return f"?at_position={found.position}&valid_at={time_text(found.valid_at).replace(':', '%3A')}"
 
 
-def entity_tag(found: Basis) -> str:
-    return f'"k{found.position}.v{time_text(found.valid_at)}"'
+def entity_tag(found: Basis, erasures: Collection[str] = ()) -> str:
+    """Names an answer as of a moment, which stays the same for ever, but for the values that these events erased."""
+    tag = f"k{found.position}.v{time_text(found.valid_at)}"
+    if erasures:
+        tag += f".e{sha256(' '.join(sorted(erasures)).encode()).hexdigest()[:_ERASURES_DIGITS]}"
+    return f'"{tag}"'
 
 
 def basis_json(found: Basis) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def narrowed(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]
     return {slot: values[slot] for slot in values if slot in chosen}
 
 
+def forget_places() -> None:
+    """Forget which slots there were (see slots.forget_slots)."""
+    _place_of.cache_clear()
+
+
 def is_below(slot: str, fields: Iterable[str]) -> bool:
     """Whether `slot` is one of the pointers `fields` or lies below one."""
     return any(slot == field or slot.startswith(field + "/") for field in fields)

@@ -109,6 +109,12 @@ def parent_of(slot: str) -> str | None:
     return None if parent == slot else parent
 
 
+def forget_slots() -> None:
+    """Forget which slots there were: their names may hold identifiers of somebody who was erased."""
+    pointer.cache_clear()
+    parent_of.cache_clear()
+
+
 def kind_of(slot: str) -> SlotKind | None:
     """The table's row for `slot`; the longest pattern wins. None for a slot that no fact can fill."""
     matching = [kind for kind in SLOTS if kind.matches(slot)]

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -137,6 +138,11 @@ class KeyStore:
         if state != ("destroyed",):
             raise KeyHeld(subject)
 
+    def forget_expired(self) -> None:
+        """Let go of the keys that may not be used any more without being looked up again."""
+        with self._lock:
+            self._drop_expired()
+
     def forget(self, subject: UUID) -> None:
         """Stop holding a subject's key, because it is being destroyed."""
         with self._lock:
@@ -180,9 +186,17 @@ class KeyStore:
 
     def _hold(self, found: Mapping[UUID, _Held]) -> None:
         with self._lock:
+            self._drop_expired()
             if len(self._cache) + len(found) > _CACHED_AT_MOST:
                 self._cache.clear()
-            self._cache.update(found)
+            for subject, held in found.items():
+                self._cache.pop(subject, None)  # so that what expires first stands first
+                self._cache[subject] = held
+
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        for subject in [subject for subject, _ in takewhile(lambda item: item[1].until <= now, self._cache.items())]:
+            del self._cache[subject]
 
     def _insert(self, subjects: list[UUID]) -> None:
         """Offer new keys. Raises KekSuperseded when what we wrap with must not wrap any more."""

@@ -5,6 +5,7 @@ What must stay true: what shows is what the state function of time.md 4 says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ _REQUEST_ENDS: Final = frozenset(
     event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
 )
 _ALL: Final = 2**62
+_ERASED: Final = re.compile(r'"by": ?"([0-9a-f-]{36})", ?"erased": ?true', re.ASCII)
 _WHOLE_SECONDS: Final = len("2026-01-01T00:00:00")
 
 
@@ -65,13 +67,17 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class PastFile:
-    """`version` is the stream's head then. `values` show, by slot. `later` is soonest first, and may be cut."""
+    """`version` is the stream's head then. `values` show, by slot. `later` is soonest first, and may be cut.
+
+    `erasures` are the events that erased any of all that; of one and the same moment they become more.
+    """
 
     version: int
     decided: Decided
     values: Mapping[str, Any]
     is_effective: bool
     later: list[LaterFact]
+    erasures: frozenset[str] = frozenset()
 
 
 async def version_at(connection: AsyncConnection[Any], customer_id: UUID, moment: Basis) -> int | None:
@@ -140,7 +146,13 @@ def _file(
         _visible(orjson.loads(held) if held else {}),
         has_begun or later is None,  # a file without any fact is not one that is still to begin
         [_later(columns) for columns in orjson.loads(later)] if later else [],
+        frozenset(event_id for text in (decisions, held, later) if text for event_id in erasures_in(text)),
     )
+
+
+def erasures_in(text: str) -> list[str]:
+    """The events that are named in JSON in place of what they erased; of PostgreSQL's making or ours."""
+    return _ERASED.findall(text) if '"erased"' in text else []
 
 
 def _visible(held: dict[str, Any]) -> dict[str, Any]:

@@ -63,9 +63,10 @@ class ProfileView:
     def decode(self, row: Sequence[Any]) -> CustomerFile | None:
         """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
         customer_id, columns = row[0], tuple(row[1:-1])
-        remembered = self._remembered.get(customer_id)
+        files = self._remembered  # `forget` may put others in their place meanwhile
+        remembered = files.get(customer_id)
         if remembered is not None and remembered.row == columns:
-            self._remembered.move_to_end(customer_id)
+            files.move_to_end(customer_id)
             return remembered.file
         file = decode(customer_id, columns)
         if file is not None:
@@ -82,10 +83,15 @@ class ProfileView:
         return state
 
     def _remember(self, row: _Row, file: CustomerFile, encoded_slots: _EncodedSlots) -> None:
-        self._remembered[file.customer_id] = _Remembered(row, file, encoded_slots)
-        self._remembered.move_to_end(file.customer_id)
-        if len(self._remembered) > _MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
+        files = self._remembered
+        files[file.customer_id] = _Remembered(row, file, encoded_slots)
+        files.move_to_end(file.customer_id)
+        if len(files) > _MOST_REMEMBERED:
+            files.popitem(last=False)
+
+    def forget(self) -> None:
+        """Remember nothing, from any thread: what another process erased must not stay in our memory."""
+        self._remembered = OrderedDict()
 
     def statements(self, changes: Sequence[FileChange]) -> list[Statement]:
         """One upsert of all changed files, in the order of their keys."""

@@ -20,6 +20,7 @@ from psycopg import Connection, Cursor
 
 from db.pool import connect_for_turn
 from db.queries import load
+from domain.slots import forget_slots
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from projections.changes import Changes
@@ -98,6 +99,8 @@ class Runner:
         # If we died before the commit, rows and positions are as before and the batch comes again; after it, both
         # have moved.
         self.status = Status(position)
+        if erased_customers(entries):
+            forget_slots()
         return len(entries)
 
     def catch_up(self, up_to: int | None = None) -> None:

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
-from api.answers import json_response, unchanged
+from api.answers import Json, json_response, unchanged
 from api.dependencies import reading
+from api.encoding import to_json
 from api.known_files import known_file
 from api.moments import Moment, basis_json, entity_tag, moment_of, require_seen
 from api.pages import limit_of, page_response, page_up_to, place_of
@@ -25,7 +26,7 @@ from projections.basis import Basis
 from projections.causes import Point
 from projections.diff import diff
 from projections.events import HistoryFilter
-from projections.past import version_at
+from projections.past import erasures_in, version_at
 
 router: Final = APIRouter(
     prefix="/v1/customers/{customer_id}",
@@ -89,18 +90,14 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
             if held is not None:
                 return _blamed(request, *held)
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
-        etag = entity_tag(found)
-        if (answer := unchanged(request, etag)) is not None:
-            return answer
         items = await changes.blame(connection, customer_id, found.position, found.valid_at, path)
     return _blamed(request, found, items)
 
 
 def _blamed(request: Request, found: Basis, items: list[dict[str, Any]]) -> Response:
-    if (answer := unchanged(request, entity_tag(found))) is not None:
-        return answer
-    content = {"items": items, "next_page_token": None, "basis": basis_json(found)}
-    return json_response(content, headers={"ETag": entity_tag(found)})
+    body = to_json({"items": items, "next_page_token": None, "basis": basis_json(found)})
+    etag = entity_tag(found, set(erasures_in(body.decode())))
+    return unchanged(request, etag) or Json(body, headers={"ETag": etag})
 
 
 @router.get(

@@ -130,7 +130,7 @@ async def _gathered(
 
 
 def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fields: list[str] | None) -> Response:
-    etag = entity_tag(basis)
+    etag = entity_tag(basis, file.erasures)
     if (answer := unchanged(request, etag)) is not None:
         return answer
     query = query_of(basis)

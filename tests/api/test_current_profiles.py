@@ -94,3 +94,18 @@ def test_a_row_of_another_fold_is_not_rendered() -> None:
     stream = registered()
     with pytest.raises(FoldOutdated):
         CurrentProfiles().body(stream.customer_id, row_of(stream)._replace(fold_version=0), last(stream))
+
+
+def test_what_nobody_asks_for_is_forgotten() -> None:
+    wanted, unwanted = registered(), Stream()
+    unwanted.attribute("a", 1)
+    profiles = CurrentProfiles()
+    for stream in (wanted, unwanted):
+        profiles.etag(stream.customer_id, row_of(stream), last(stream))
+    profiles.forget_unused()
+    assert len(profiles) == 2
+    profiles.etag(wanted.customer_id, row_of(wanted), last(wanted))
+    profiles.forget_unused()
+    assert len(profiles) == 1
+    profiles.forget_unused()
+    assert len(profiles) == 0

@@ -171,6 +171,17 @@ def test_the_service_cannot_change_or_remove_a_key(pool: Pool, keys: KeyStore) -
             connection.execute(statement)
 
 
+def test_keys_that_are_not_used_any_more_are_not_held_either(pool: Pool) -> None:
+    clock, early, late = Clock(), uuid4(), uuid4()
+    keys = KeyStore(pool, FileKek.from_text(KEK_TEXT), clock)
+    keys.ensure([early])
+    clock.now = CACHE_SECONDS / 2
+    keys.ensure([late])
+    clock.now = CACHE_SECONDS
+    keys.forget_expired()
+    assert keys._cache.keys() == {late}  # noqa: SLF001
+
+
 # --- a database of their own ------------------------------------------------------------------------------------------
 
 
