@@ -40,11 +40,15 @@ _ROUNDS: Final = 5
 
 @dataclass(slots=True)
 class Scrubbed:
-    """Which tables were rewritten, each in how many seconds during which nobody else could use it, and what remains."""
+    """Which tables were rewritten, each in how many seconds during which nobody else could use it.
+
+    `residues`: what may still hold deleted rows in this cluster. `elsewhere`: where copies are that we cannot reach.
+    """
 
     tables: dict[str, float] = field(default_factory=dict)
     segments_dropped: int = 0
     residues: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def scrub(
@@ -117,7 +121,8 @@ def _when_free(owner: Connection[Any], statement: LiteralString, table: str, dea
 
 def _drop_log(owner: Connection[Any], scrubbed: Scrubbed) -> None:
     """Go on in segments that are new, and have the server remove all others."""
-    scrubbed.residues += [f"{name}: {why}" for name, why in owner.execute(_QUERIES["keeps_log"]).fetchall()]
+    for told, query in ((scrubbed.elsewhere, "elsewhere"), (scrubbed.residues, "keeps_log")):
+        told += [f"{name}: {why}" for name, why in owner.execute(_QUERIES[query]).fetchall()]
     if owner.execute(_QUERIES["may_drop_log"]).fetchone() != (True,):
         scrubbed.residues.append("write-ahead log: this login may not drop it; segments are used again in their time")
         return

@@ -52,20 +52,22 @@ FROM seeing, horizon
 WHERE CASE WHEN epoch + xmin > xid + 2147483648 THEN epoch + xmin - 4294967296 ELSE epoch + xmin END <= xid
 ORDER BY who;
 
--- name: keeps_log
--- What keeps the server from dropping segments of its write-ahead log: by name, and by what.
-SELECT 'archive_mode', 'archived segments are wherever archive_command puts them'
+-- name: elsewhere
+-- Where else copies of what this server wrote are.
+SELECT 'archived write-ahead log', 'it is wherever archive_command puts it'
 WHERE current_setting('archive_mode') <> 'off'
 UNION ALL
+SELECT concat('replica ', application_name), 'it has files of its own'
+FROM pg_stat_replication;
+
+-- name: keeps_log
+-- What keeps the server from dropping segments of its write-ahead log: by name, and by what.
 SELECT 'wal_keep_size', concat(current_setting('wal_keep_size'), ' of old segments are kept for replicas')
 WHERE current_setting('wal_keep_size') <> '0'
 UNION ALL
 SELECT concat('replication slot ', slot_name), 'segments are kept until it has read them'
 FROM pg_replication_slots
-WHERE restart_lsn IS NOT NULL
-UNION ALL
-SELECT concat('replica ', application_name), 'it has files of its own'
-FROM pg_stat_replication;
+WHERE restart_lsn IS NOT NULL;
 
 -- name: may_drop_log
 -- Tell whether this login may do what dropping segments takes.
