@@ -1,4 +1,7 @@
-"""`dossier erasures`: what became of a file's requests for erasure, and the certificate of one, through the service."""
+"""`dossier erasures`: what became of a file's requests for erasure, and the certificate of one, through the service.
+
+Scrubbing (scrub.py) is the operator's, and works on the database itself.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from cli.client import ask_customer
 from cli.errors import CliError, UsageError
 from cli.options import DataOption, JsonOption, load_settings, print_json
 from cli.read import CustomerArgument
+from cli.scrub import scrub
 from cli.tables import TIMES, erasures_table, people_console, plain_time
 
 erasures = typer.Typer(
     name="erasures", help="Requests for erasure, and what became of them.", no_args_is_help=True, add_completion=False
 )
+
+erasures.command()(scrub)
 
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="The request's id, or its last characters.", show_default=False)

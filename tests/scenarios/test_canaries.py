@@ -1,0 +1,197 @@
+"""What was erased is nowhere: in no table, index, log file or dump, in no answer, and once it is scrubbed on no disk.
+
+Each search first finds the same text with the same scanner, so that its finding nothing means something.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.sql import SQL
+
+from db.embedded import EmbeddedPostgres
+from db.migrate import migrate
+from db.postgres_binaries import find_bindir
+from ledger.scrubbing import Report, scrub_erasures
+from projections.rebuild import Watch, rebuild
+from tests.canary import files_with, has_canary, new_canary
+from tests.checker import check
+from tests.scenarios.client import File
+from tests.scenarios.every_answer import answers
+from tests.scenarios.service import Service, wait_until
+
+_SAYING = SQL("SELECT true FROM {table} AS line WHERE line::text LIKE ANY (%s) LIMIT 1")
+_EVENTS = 1000
+_BATCH = 100
+_ENOUGH_BYTES = 12
+
+
+@dataclass(frozen=True)
+class House:
+    """A service with a database server of its own; everything that either writes is below `folder`."""
+
+    folder: Path
+    service: Service
+    postgres: EmbeddedPostgres
+
+    @property
+    def conninfo(self) -> str:
+        return self.postgres.conninfo()
+
+    def query(self, statement: Any, *parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def settle(self) -> None:
+        """Wait until the read models have followed, and every erasure has been carried out."""
+        wait_until(self._is_settled)
+
+    def _is_settled(self) -> bool:
+        told = self.service.http.get("/readyz").json()
+        pending = self.query(
+            "SELECT count(*) FROM ledger.event LEFT JOIN ledger.erasure USING (stream, version)"
+            " WHERE type = 'customer.personal-data-erased' AND erasure.stream IS NULL"
+        )
+        return bool(told.get("unsealed") == 0 and told["sealed"] == told["position"]) and pending == [(0,)]
+
+    def tables_with(self, *canaries: str) -> list[str]:
+        """Every table of ours, and the samples of their values, that say any of it, as text or as bytes."""
+        names = self.query(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'v')"
+            " AND (relnamespace::regnamespace::text IN ('ledger', 'keys', 'read', 'shadow', 'public')"
+            "      OR relname IN ('pg_stats', 'pg_stats_ext'))"
+        )
+        forms = [f"%{form}%" for canary in canaries for form in (canary, canary.encode().hex())]
+        return [name for (name,) in names if self.query(_SAYING.format(table=SQL(name)), forms)]
+
+    def dump(self) -> bytes:
+        """All of the database, as a backup has it."""
+        command = [find_bindir().program("pg_dump"), self.conninfo]
+        return subprocess.run(command, capture_output=True, check=True, env={**os.environ, "LC_ALL": "C"}).stdout
+
+    def scrub(self) -> Report:
+        return scrub_erasures(self.conninfo, self.service.kek)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with EmbeddedPostgres(tmp_path / "postgres", settings={"shared_buffers": "32MB"}) as postgres:
+        migrate(postgres.conninfo())
+        with Service.start(tmp_path / "data", postgres.conninfo(), DOSSIER_READ_WAIT_SECONDS="60") as service:
+            yield House(tmp_path, service, postgres)
+            check(postgres.conninfo(), service.kek)
+            assert service.complaints() == ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A file with canaries in it, about `subject`."""
+
+    file: File
+    subject: str
+    canaries: list[str]
+
+
+def a_contact_in_a_long_file(house: House) -> Told:
+    canaries = [new_canary() for _ in range(6)]
+    name, title, department, mail, corrected, later = canaries
+    file = house.service.as_("u-118", "editor").register()
+    point = {"kind": "EMAIL", "value": f"{mail.lower()}@example.com"}
+    added = file.record("/contacts", name=name, title=title, department=department, points=[point])
+    contact_id = added["data"]["contact_id"]
+    file.record(f"/contacts/{contact_id}/details", changed={"title": later})
+    first = next(event for event in file.history() if event["type"] == "customer.contact-added" and name in str(event))
+    file.record("/corrections", corrects=first["event_id"], replacement={"name": corrected})
+    while (left := _EVENTS - file.version) > 0:
+        change = {"type": "customer.attribute-recorded", "key": "k"}
+        file.change(*({**change, "value": number} for number in range(min(left, _BATCH))))
+    return Told(file, contact_id, [mail.lower() if canary is mail else canary for canary in canaries])
+
+
+def an_individual(house: House) -> Told:
+    canaries = [new_canary() for _ in range(8)]
+    name, number, line, pain, attribute, why, contact, note = canaries
+    body: dict[str, Any] = {
+        "customer_kind": "INDIVIDUAL",
+        "contact": {"points": [{"kind": "OTHER", "value": contact}]},
+        "identifiers": [{"scheme": "OTHER", "value": number}],
+        "evidence": [{"note": note}],
+    }
+    file = house.service.as_("u-118", "editor").register(name, **body)
+    file.record("/addresses", address_kind="HOME", country="DE", lines=[line])
+    file.record("/attributes", key="secret", value=attribute)
+    file.record("/needs", statement=pain, reason={"text": why})
+    return Told(file, file.customer_id, canaries)
+
+
+def erase(house: House, told: Told) -> None:
+    officer, second = house.service.as_("u-501", "privacy"), house.service.as_("u-502", "privacy")
+    body = {"subject": told.subject, "legal_basis": "GDPR_17_1_B", "reason": {"text": "letter of the person"}}
+    (asked,) = told.file.seen_by(officer).send("/erasures", body).json()["events"]
+    told.file.seen_by(second).send(f"/erasures/{asked['data']['request_id']}/approve")
+
+
+def everywhere(house: House, told: Told) -> dict[str, list[str]]:
+    """By kind of place, where the canaries are found."""
+    reader = house.service.as_("u-900")
+    found = answers(told.file, reader, told.canaries)
+    return {
+        "tables": house.tables_with(*told.canaries),
+        "dump": ["dump"] if has_canary(house.dump(), *told.canaries) else [],
+        "answers": [question for question, content in found if has_canary(content, *told.canaries)],
+        "logs": files_with(house.service.data, *told.canaries)
+        + [name for name in files_with(house.folder, *told.canaries) if name.endswith(".log")],
+    }
+
+
+def secrets_of(house: House, told: Told) -> list[bytes]:
+    """The beginnings of the subject's wrapped key and of what it encrypted."""
+    keys = house.query("SELECT wrapped FROM keys.subject_key WHERE subject = %s", told.subject)
+    texts = house.query(
+        "SELECT ct FROM ledger.payload JOIN ledger.event USING (stream, version) WHERE stream = %s"
+        " AND convert_from(entry, 'UTF8')::jsonb -> 'parts' -> part::integer ->> 'subject' = %s",
+        told.file.customer_id,
+        told.subject,
+    )
+    return [bytes(row[0])[:_ENOUGH_BYTES] for row in keys + texts]
+
+
+@pytest.mark.parametrize("tell", [a_contact_in_a_long_file, an_individual])
+def test_what_was_erased_is_nowhere(house: House, tell: Any) -> None:
+    told = tell(house)
+    house.settle()
+    house.query("ANALYZE")
+    house.query("CHECKPOINT")
+    secrets = secrets_of(house, told)
+    assert secrets
+    for canary in told.canaries:
+        assert len(house.tables_with(canary)) >= 2, "each one is to be found in the first place"
+    before = everywhere(house, told)
+    assert {kind for kind, places in before.items() if places} == {"tables", "dump", "answers"}
+    assert len(before["answers"]) > 20
+    for wanted in (told.canaries, secrets):
+        assert {path.split("/")[2] for path in files_with(house.folder, *wanted)} >= {"base", "pg_wal"}
+
+    erase(house, told)
+    house.settle()
+    house.query("ANALYZE")
+    assert everywhere(house, told) == {"tables": [], "dump": [], "answers": [], "logs": []}
+    assert files_with(house.folder, *told.canaries), "PostgreSQL leaves deleted bytes where they are"
+
+    report = house.scrub()
+    assert (report.erasures, report.waiting, report.residues) == (1, 0, [])
+    assert files_with(house.folder, *told.canaries, *secrets) == []
+    (request,) = told.file.read("erasures")["erasures"]
+    assert request["scrubbed_since"] is not None
+    summary = rebuild(house.conninfo, house.service.kek, Watch(lambda _: None))
+    assert (summary.differences, summary.unreadable) == (0, [])
+    assert all(each.live == each.shadow for each in summary.checksums)
+    assert everywhere(house, told)["answers"] == []
