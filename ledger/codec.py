@@ -8,7 +8,6 @@ its stream says so (`erasures_in`) or its subject's key was destroyed; one that 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from binascii import Error as Base64Error
@@ -39,6 +38,7 @@ from ledger.errors import (
     WrongKey,
 )
 from ledger.frame import framed, unframed
+from ledger.merkle import leaf_hash
 from ledger.plain import PlainEvent, PlainPart, from_plain, subjects_of, to_json, to_plain
 from ledger.upcasts import Content
 
@@ -130,8 +130,8 @@ def _erasure_entry(stored: StoredEvent) -> Content | None:
 
 
 def entry_hash(entry: bytes) -> bytes:
-    """The leaf hash of RFC 6962, by which the log knows an entry."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    """What the log knows an entry by."""
+    return leaf_hash(entry)
 
 
 def recorded_at_in(stored: StoredEvent) -> str:

@@ -29,6 +29,11 @@ LedgerError
 │   ├── KeysElsewhere             the data keys are not where they are looked for
 │   └── WrappedKeyDamaged         a wrapped data key does not open; carries subject
 ├── AnotherRotation               the key store's keys are being rotated by somebody else
+├── TreeError                     something about the log's Merkle tree
+│   ├── OutsideTree               there is no such index or size
+│   ├── MalformedProof            not as many hashes, or not as long, as such a proof has
+│   ├── InclusionNotProved        the proof does not lead from the leaf to the root
+│   └── ConsistencyNotProved      the proof does not lead from the older root to the newer
 ├── AppendConflict                a unique constraint refused the append; carries constraint
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
 ├── Unavailable                   the database cannot be reached; whether a commit arrived is unknown
@@ -217,6 +222,26 @@ class AnotherRotation(LedgerError):
 
     def __init__(self) -> None:
         super().__init__("another rotation of this database's keys is under way")
+
+
+class TreeError(LedgerError):
+    """Something about the log's Merkle tree, or about a proof, does not hold."""
+
+
+class OutsideTree(TreeError):
+    """An index that is not in a tree of that size, or a size that no tree has."""
+
+
+class MalformedProof(TreeError):
+    """A proof of another form than one of its index and sizes has; it was not computed."""
+
+
+class InclusionNotProved(TreeError):
+    """A proof of inclusion that does not lead from the leaf to the root."""
+
+
+class ConsistencyNotProved(TreeError):
+    """A proof of consistency that does not lead from the older root to the newer one."""
 
 
 class AppendConflict(LedgerError, persistence.IntegrityError):
