@@ -15,7 +15,9 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- What stays on the coordinator, and why.
 --
 -- stays ledger.log: one total order of all events; its primary key fences a second sealer
+-- stays ledger.node: belongs to the log
 -- stays ledger.checkpoint: belongs to the log
+-- stays ledger.signature: belongs to the log
 -- stays ledger.unsealed: the sealer's queue, a few rows that come and go
 -- stays ledger.idempotency: a key is unique among all customers, whose stream it does not name
 -- stays ledger.schema_migration: says what this database is

@@ -92,9 +92,29 @@ COMMENT ON COLUMN ledger.log.known_at IS 'Running maximum of recorded_at in log 
 
 CREATE TABLE ledger.checkpoint (
     made_at timestamptz PRIMARY KEY,
-    size bigint NOT NULL CHECK (size >= 0)
+    size bigint NOT NULL CHECK (size >= 0),
+    root bytea CHECK (octet_length(root) = 32)
 );
 COMMENT ON TABLE ledger.checkpoint IS 'The size of the log at an instant, also when nothing happened: makes answers about the past final.';
+COMMENT ON COLUMN ledger.checkpoint.root IS 'Root of the tree over the first size places of the log; null only in rows from before the tree.';
+
+CREATE TABLE ledger.node (
+    level smallint NOT NULL CHECK (level BETWEEN 1 AND 7),
+    idx bigint NOT NULL CHECK (idx >= 0),
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (level, idx)
+);
+COMMENT ON TABLE ledger.node IS 'The Merkle tree above the log: one row per complete subtree of 256^level leaves. Level 0 is ledger.log.';
+COMMENT ON COLUMN ledger.node.idx IS 'Dense from 0 within a level: the subtree over the leaves from idx * 256^level on.';
+
+CREATE TABLE ledger.signature (
+    size bigint PRIMARY KEY CHECK (size >= 0),
+    note text NOT NULL CHECK (note <> ''),
+    timestamp_token bytea,
+    made_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ledger.signature IS 'The checkpoints that the signer has signed, word for word as they are given out.';
+COMMENT ON COLUMN ledger.signature.timestamp_token IS 'An RFC 3161 time stamp of the note; null when none was asked for.';
 
 CREATE TABLE ledger.idempotency (
     key text PRIMARY KEY CHECK (char_length(key) BETWEEN 1 AND 255),
@@ -238,6 +258,10 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.log
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.node
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.signature
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.idempotency
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger.unsealed
@@ -249,6 +273,8 @@ ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER refuse_deletion;
 ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER require_erasure;
 ALTER TABLE ledger.log ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.checkpoint ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.node ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger.signature ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.idempotency ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger.unsealed ENABLE ALWAYS TRIGGER refuse_truncate;
 
@@ -288,6 +314,10 @@ GRANT SELECT ON
 GRANT SELECT ON ledger.event, ledger.payload, ledger.log, ledger.unsealed TO dossier_eraser;
 GRANT SELECT, INSERT, UPDATE ON ledger.erasure, keys.subject_key TO dossier_eraser;
 GRANT SELECT ON ledger.erasure TO dossier_app, dossier_projector, dossier_reader;
+GRANT SELECT, INSERT ON ledger.node TO dossier_sealer;
+GRANT SELECT ON ledger.event, ledger.log, ledger.node, ledger.checkpoint TO dossier_signer;
+GRANT SELECT, INSERT ON ledger.signature TO dossier_signer;
+GRANT SELECT ON ledger.node, ledger.signature TO dossier_app, dossier_projector, dossier_reader;
 
 -- In every jsonb column that may be null, SQL NULL means "no value"; a JSON null is 'null'::jsonb.
 

@@ -21,7 +21,7 @@ from tests.server import TestServer
 
 STREAM = uuid.UUID("0192d3a0-0000-7000-8000-000000000001")
 ROLES = ("dossier_app", "dossier_sealer", "dossier_signer", "dossier_eraser", "dossier_projector", "dossier_reader")
-EVIDENCE = ("event", "payload", "log", "checkpoint", "idempotency")
+EVIDENCE = ("event", "payload", "log", "node", "checkpoint", "signature", "idempotency")
 
 FACT = """
     INSERT INTO read.facts (customer_id, slot, value, valid, positions, fact_from, rank, version)
@@ -63,7 +63,7 @@ def test_every_table_has_a_comment(database: str) -> None:
 
 @pytest.mark.parametrize("replication_role", ["origin", "replica"])
 def test_evidence_cannot_be_changed_even_by_its_owner(database: str, replication_role: str) -> None:
-    first_columns = {"log": "idx", "checkpoint": "size", "idempotency": "key"}
+    first_columns = {"log": "idx", "node": "idx", "checkpoint": "size", "signature": "size", "idempotency": "key"}
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("SELECT set_config('session_replication_role', %s, false)", [replication_role])
         for table, change in itertools.product(EVIDENCE, ("UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}")):
@@ -86,31 +86,22 @@ def test_the_queue_can_be_emptied_but_not_truncated(database: str) -> None:
 def test_an_upsert_on_evidence_is_refused(database: str) -> None:
     with psycopg.connect(database) as connection, pytest.raises(psycopg.DatabaseError) as caught:
         connection.execute("""
-            INSERT INTO ledger.checkpoint (made_at, size) VALUES (now(), 0)
+            INSERT INTO ledger.checkpoint (made_at, size, root) VALUES (now(), 0, sha256(''))
                 ON CONFLICT (made_at) DO UPDATE SET size = excluded.size
         """)
     assert caught.value.sqlstate == "DS001"
 
 
+ALL_READ = {"dossier_app": "r", "dossier_projector": "r", "dossier_reader": "r"}
 PRIVILEGES = {
     "ledger.schema_migration": {"dossier_app": "r", "dossier_reader": "r"},
-    "ledger.event": {
-        "dossier_app": "ar",
-        "dossier_sealer": "r",
-        "dossier_eraser": "r",
-        "dossier_projector": "r",
-        "dossier_reader": "r",
-    },
-    "ledger.payload": {"dossier_app": "ar", "dossier_eraser": "r", "dossier_projector": "r", "dossier_reader": "r"},
+    "ledger.event": {**ALL_READ, "dossier_app": "ar", "dossier_sealer": "r", "dossier_signer": "r", "dossier_eraser": "r"},
+    "ledger.payload": {**ALL_READ, "dossier_app": "ar", "dossier_eraser": "r"},
     "ledger.unsealed": {"dossier_app": "ar", "dossier_sealer": "rd", "dossier_eraser": "r", "dossier_reader": "r"},
-    "ledger.log": {
-        "dossier_app": "r",
-        "dossier_sealer": "ar",
-        "dossier_eraser": "r",
-        "dossier_projector": "r",
-        "dossier_reader": "r",
-    },
-    "ledger.checkpoint": {"dossier_app": "r", "dossier_sealer": "ar", "dossier_projector": "r", "dossier_reader": "r"},
+    "ledger.log": {**ALL_READ, "dossier_sealer": "ar", "dossier_signer": "r", "dossier_eraser": "r"},
+    "ledger.node": {**ALL_READ, "dossier_sealer": "ar", "dossier_signer": "r"},
+    "ledger.checkpoint": {**ALL_READ, "dossier_sealer": "ar", "dossier_signer": "r"},
+    "ledger.signature": {**ALL_READ, "dossier_signer": "ar"},
     "ledger.idempotency": {"dossier_app": "ar", "dossier_reader": "r"},
     "ledger.erasure": {"dossier_app": "r", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
     "keys.subject_key": {"dossier_app": "ar", "dossier_eraser": "arw", "dossier_projector": "r", "dossier_reader": "r"},
@@ -163,7 +154,14 @@ SENSELESS_ROWS = [
     "INSERT INTO ledger.event VALUES (gen_random_uuid(), 1, 'x', convert_to(repeat('x', 65536), 'UTF8'))",
     "INSERT INTO ledger.log VALUES (-1, gen_random_uuid(), 1, sha256(''), now())",
     "INSERT INTO ledger.log VALUES (0, gen_random_uuid(), 1, 'short', now())",
-    "INSERT INTO ledger.checkpoint VALUES (now(), -1)",
+    "INSERT INTO ledger.checkpoint VALUES (now(), -1, sha256(''))",
+    "INSERT INTO ledger.checkpoint VALUES (now(), 0, 'short')",
+    "INSERT INTO ledger.node VALUES (0, 0, sha256(''))",
+    "INSERT INTO ledger.node VALUES (8, 0, sha256(''))",
+    "INSERT INTO ledger.node VALUES (1, -1, sha256(''))",
+    "INSERT INTO ledger.node VALUES (1, 0, 'short')",
+    "INSERT INTO ledger.signature VALUES (-1, 'note')",
+    "INSERT INTO ledger.signature VALUES (0, '')",
     "INSERT INTO ledger.idempotency VALUES ('', 'a', '', gen_random_uuid(), 1, 1, 200, 1)",
     "INSERT INTO ledger.idempotency VALUES (repeat('k', 256), 'a', '', gen_random_uuid(), 1, 1, 200, 1)",
     "INSERT INTO ledger.idempotency VALUES ('k', 'a', '', gen_random_uuid(), 2, 1, 200, 1)",
