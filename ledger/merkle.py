@@ -22,17 +22,17 @@ EMPTY_ROOT: Final = sha256(b"").digest()
 
 
 class Subtree(NamedTuple):
-    """The complete subtree over the leaves from index * 2^height to before (index + 1) * 2^height."""
+    """The complete subtree over the leaves from idx * 2^height to before (idx + 1) * 2^height."""
 
     height: int
-    index: int
+    idx: int
 
 
 class TileNode(NamedTuple):
-    """The hash of the complete subtree over 256^level leaves that is the `index`-th of its level."""
+    """The hash of the complete subtree over 256^level leaves that stands at `idx`, from 0, of its level."""
 
     level: int
-    index: int
+    idx: int
     hash: bytes
 
 
