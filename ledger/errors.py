@@ -30,6 +30,7 @@ LedgerError
 │   └── WrappedKeyDamaged         a wrapped data key does not open; carries subject
 ├── AnotherRotation               the key store's keys are being rotated by somebody else
 ├── TreeError                     something about the log's Merkle tree
+│   ├── TreeDamaged               what is stored of it does not fit together
 │   ├── OutsideTree               there is no such index or size
 │   ├── MalformedProof            not as many hashes, or not as long, as such a proof has
 │   ├── InclusionNotProved        the proof does not lead from the leaf to the root
@@ -226,6 +227,10 @@ class AnotherRotation(LedgerError):
 
 class TreeError(LedgerError):
     """Something about the log's Merkle tree, or about a proof, does not hold."""
+
+
+class TreeDamaged(TreeError):
+    """The log, its nodes and its checkpoints do not fit together: somebody has changed one of them."""
 
 
 class OutsideTree(TreeError):
