@@ -37,8 +37,9 @@ from domain.events import Actor, Circumstances, RecordedEvent
 from domain.events.classification import TierBasis
 from domain.events.envelope import ActorKind, Evidence, Reason
 from domain.file import CustomerFile
-from ledger import codec
+from ledger import codec, tree
 from ledger.frame import unframed
+from ledger.frontier import fill_in
 from ledger.kek import FileKek
 from projections import profile
 from projections.expected import EVERY_FOLLOWED, expected_rows
@@ -122,8 +123,11 @@ def fill(conninfo: str, fillings: Sequence[Filling]) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(f"INSERT INTO ledger.log SELECT * FROM {_LOG} ORDER BY idx")  # noqa: S608
         connection.execute(f"DROP TABLE {_LOG}")
+        fill_in(connection)
+        root = tree.ask(connection, tree.root(stored))
         connection.execute(
-            "INSERT INTO ledger.checkpoint (made_at, size) SELECT max(known_at), count(*) FROM ledger.log"
+            "INSERT INTO ledger.checkpoint (made_at, size, root) SELECT max(known_at), %s, %s FROM ledger.log",
+            [stored, root],
         )
         connection.execute(
             "INSERT INTO read.tracking (projection, position)"

@@ -93,8 +93,11 @@ COMMENT ON COLUMN ledger.log.known_at IS 'Running maximum of recorded_at in log 
 CREATE TABLE ledger.checkpoint (
     made_at timestamptz PRIMARY KEY,
     size bigint NOT NULL CHECK (size >= 0),
-    root bytea CHECK (octet_length(root) = 32)
+    root bytea
 );
+-- Not valid for rows from before the tree: no evidence is rewritten.
+ALTER TABLE ledger.checkpoint ADD CONSTRAINT checkpoint_root_check
+    CHECK (root IS NOT NULL AND octet_length(root) = 32) NOT VALID;
 COMMENT ON TABLE ledger.checkpoint IS 'The size of the log at an instant, also when nothing happened: makes answers about the past final.';
 COMMENT ON COLUMN ledger.checkpoint.root IS 'Root of the tree over the first size places of the log; null only in rows from before the tree.';
 

@@ -2,8 +2,12 @@
 
 An append takes no lock and draws its queue ids before its commit, so ids become visible out of order. What waits in
 ledger.unsealed is therefore a set that is emptied, never a cursor that is followed: a late commit is in a later
-batch. What must stay true: the log is dense, each event is in it once, a stream's events stand in order, and
-`known_at` never goes back, ticks included. The primary key of ledger.log fences off a second sealer.
+batch. What must stay true: the log is dense, each event is in it once, a stream's events stand in order, `known_at`
+never goes back, ticks included, and each batch is one transaction with its nodes of the tree and the new root. The
+primary key of ledger.log fences off a second sealer.
+
+The tree's frontier is kept in memory. It is taken up anew when the log has another size than it: another sealer has
+been at work, or a commit of ours did not arrive.
 """
 
 from __future__ import annotations
@@ -21,7 +25,10 @@ from psycopg.rows import TupleRow
 
 from db.pool import connect_for_turn
 from db.queries import load
+from ledger.errors import TreeDamaged
 from ledger.floor import FROM_THE_START, Floor, Look, Seen
+from ledger.frontier import add_nodes, fill_in, load_frontier, split
+from ledger.merkle import Frontier
 from ledger.recorder import QUERIES, Appended, LedgerRecorder, keys_of
 
 _QUERIES: Final = load(Path(__file__).parent, "sealer.sql")
@@ -41,11 +48,13 @@ _EVERYTHING: Final = 2**31 - 1
 class _Sealing(NamedTuple):
     """What the statement `seal` did."""
 
+    size: int
+    """Of the log before it."""
+    hashes: bytes | None
     events: int
     dropped: int
     overtaking: int
     highest_id: int | None
-    checkpoints: int
     found: int
     xid: int | None
     oldest_open: int
@@ -63,12 +72,13 @@ class Sealer:
         self._batch = batch
         self._clock = clock
         self._floor = Floor()
+        self._frontier: Frontier | None = None  # as of the last commit that we know of
         self._tick_at = clock() + _FIRST_TICK_SECONDS
         self._connection: Connection[TupleRow] | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
 
     def seal_once(self) -> int:
-        """Seal one batch and return how many events it had. Raises psycopg.Error."""
+        """Seal one batch and return how many events it had. Raises psycopg.Error or TreeDamaged."""
         now = self._clock()
         try:
             sealing = self._seal(now)
@@ -79,7 +89,7 @@ class Sealer:
             # Otherwise another sealer was faster; what it took is not in the queue any more.
             return 0
         # If we died before the commit, the queue is as it was; after it, the log has the events and the queue not.
-        if sealing.overtaking:
+        if sealing is None or sealing.overtaking:
             self._floor = Floor()
             return 0
         if sealing.dropped:
@@ -91,8 +101,9 @@ class Sealer:
         return sealing.events
 
     def tick(self) -> None:
-        """Write a checkpoint of a log that did not grow."""
-        self._connected().execute(_QUERIES["tick"])
+        """Write a checkpoint of a log that did not grow. Raises psycopg.Error or TreeDamaged."""
+        frontier = self._taken_up()
+        self._connected().execute(_QUERIES["tick"], {"size": frontier.size, "root": frontier.root})
         self._tick_at = self._clock() + _TICK_SECONDS
 
     def run(self, stop: Event) -> None:
@@ -103,8 +114,10 @@ class Sealer:
                     self._seal_until(stop)
                 else:
                     stop.wait(_TURN_SECONDS)
-            except psycopg.Error as error:
-                _LOG.warning("the sealer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
+            except (psycopg.Error, TreeDamaged) as error:
+                # What is damaged is not built upon: writes go on, and are sealed when it has been repaired.
+                tell = _LOG.critical if isinstance(error, TreeDamaged) else _LOG.warning
+                tell("the sealer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
                 self.close()
                 stop.wait(self._retry_seconds)
                 self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
@@ -131,13 +144,40 @@ class Sealer:
             stop.wait(pause_seconds)
             pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
 
-    def _seal(self, now: float) -> _Sealing:
+    def _seal(self, now: float) -> _Sealing | None:
+        """One batch; None, and nothing is written, when other sealers are at work."""
+        self._connected()
+        look = self._floor.look(now)
+        sealing = self._sealed_behind(self._frontier or self._taken_up(), look)
+        return sealing or self._sealed_behind(self._taken_up(), look)
+
+    def _sealed_behind(self, frontier: Frontier, look: Look) -> _Sealing | None:
+        """One transaction; None, and nothing is written, when the frontier is not that of the log."""
         connection = self._connected()
-        with connection.transaction() as transaction:
-            sealing = seal(connection, self._floor.look(now), self._batch)
-            if sealing.overtaking:
-                raise psycopg.Rollback(transaction)
+        grown, self._frontier = frontier.copy(), None
+        try:
+            # BEGIN and COMMIT by hand, for two round trips in all; the server's own transaction around a pipeline
+            # would not do, for what goes wrong as it ends is no statement's error.
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                sealing = seal(connection, grown, look, self._batch)
+                connection.execute("COMMIT")
+        except psycopg.Error:
+            if not connection.closed:
+                connection.rollback()
+            raise
+        if sealing.size != frontier.size:
+            return None
+        self._frontier = grown
         return sealing
+
+    def _taken_up(self) -> Frontier:
+        """The frontier as the database has it; the tree is completed first."""
+        connection = self._connected()
+        if lacked := fill_in(connection):
+            _LOG.warning("the log's tree lacked nodes", added=lacked)
+        self._frontier = load_frontier(connection)
+        return self._frontier
 
     def _drop_strays(self) -> None:
         dropped = self._connected().execute(_QUERIES["drop_strays"]).rowcount
@@ -149,7 +189,7 @@ class Sealer:
     def _connected(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             self._connection = connect_for_turn(self._conninfo, "dossier_sealer")
-            self._floor = Floor()  # it may have led to another server
+            self._floor, self._frontier = Floor(), None  # it may have led to another server
         return self._connection
 
 
@@ -166,14 +206,29 @@ class SealingRecorder(LedgerRecorder):
     ) -> Sequence[int] | None:
         super()._complete(connection, appended, **kwargs)
         connection.execute(_QUERIES["wait_for_turn"])
-        seal(connection, FROM_THE_START, _EVERYTHING)
+        seal(connection, load_frontier(connection), FROM_THE_START, _EVERYTHING)
         positions = connection.execute(QUERIES["select_positions"], keys_of(appended)).fetchall()
         return [position for (position,) in positions]
 
 
-def seal(connection: Connection[TupleRow], look: Look, most: int) -> _Sealing:
-    """Seal up to `most` events, in the caller's transaction."""
-    parameters = {"floor": look.floor, "settled": look.settled, "named": list(map(str, look.named)), "most": most}
-    row = connection.execute(_QUERIES["seal"], parameters).fetchone()
+def seal(connection: Connection[TupleRow], frontier: Frontier, look: Look, most: int) -> _Sealing:
+    """Seal up to `most` events in the caller's transaction, and let the frontier grow by them.
+
+    Nothing is done when the log had another size than the frontier, or when some of the events overtake others.
+    """
+    parameters = {
+        "size": frontier.size,
+        "floor": look.floor,
+        "settled": look.settled,
+        "named": list(map(str, look.named)),
+        "most": most,
+    }
+    with connection.cursor(binary=True) as cursor:
+        row = cursor.execute(_QUERIES["seal"], parameters).fetchone()
     assert row is not None  # noqa: S101 - an aggregate without groups has one row
-    return _Sealing(*row)
+    sealing = _Sealing(*row)
+    if sealing.events:
+        if nodes := frontier.extend(split(sealing.hashes)):
+            add_nodes(connection, nodes)
+        connection.execute(_QUERIES["checkpoint"], {"size": frontier.size, "root": frontier.root})
+    return sealing

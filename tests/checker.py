@@ -36,6 +36,7 @@ from projections.events import body_of
 from projections.profile import decode
 from projections.verify import verify
 from tests import oracle
+from tests.ledger.naive_tree import root_of
 
 PATIENCE_SECONDS = 60.0
 _POINTS = 12
@@ -194,7 +195,18 @@ def _check_log(connection: Connection, streams: Streams) -> dict[tuple[UUID, int
         latest = max(latest, streams[stream][version - 1].envelope.recorded_at)
         assert known_at == latest
         assert digest == hashlib.sha256(b"\x00" + entry).digest()
+    _check_tree(connection, [digest for _, _, _, digest, *_ in rows])
     return {(stream, version): idx + 1 for idx, stream, version, *_ in rows}
+
+
+def _check_tree(connection: Connection, leaves: Sequence[bytes]) -> None:
+    """The root of every checkpoint, and every node, is what the definition of the tree gives."""
+    for size, root in connection.execute("SELECT size, root FROM ledger.checkpoint").fetchall():
+        assert root == root_of(leaves[:size])
+    due = {(level, idx) for level in (1, 2) for idx in range(len(leaves) >> 8 * level)}
+    nodes = connection.execute("SELECT level, idx, hash FROM ledger.node").fetchall()
+    assert {(level, idx) for level, idx, _ in nodes} == due
+    assert all(digest == root_of(leaves[idx << 8 * level : (idx + 1) << 8 * level]) for level, idx, digest in nodes)
 
 
 def _check_events(connection: Connection, streams: Streams, positions: dict[tuple[UUID, int], int]) -> None:

@@ -9,7 +9,10 @@ CREATE TABLE ledger.node (
 COMMENT ON TABLE ledger.node IS 'The Merkle tree above the log: one row per complete subtree of 256^level leaves. Level 0 is ledger.log.';
 COMMENT ON COLUMN ledger.node.idx IS 'Dense from 0 within a level: the subtree over the leaves from idx * 256^level on.';
 
-ALTER TABLE ledger.checkpoint ADD COLUMN root bytea CHECK (octet_length(root) = 32);
+ALTER TABLE ledger.checkpoint ADD COLUMN root bytea;
+-- Not valid for rows from before the tree: no evidence is rewritten.
+ALTER TABLE ledger.checkpoint ADD CONSTRAINT checkpoint_root_check
+    CHECK (root IS NOT NULL AND octet_length(root) = 32) NOT VALID;
 COMMENT ON COLUMN ledger.checkpoint.root IS 'Root of the tree over the first size places of the log; null only in rows from before the tree.';
 
 CREATE TABLE ledger.signature (

@@ -155,6 +155,7 @@ SENSELESS_ROWS = [
     "INSERT INTO ledger.log VALUES (-1, gen_random_uuid(), 1, sha256(''), now())",
     "INSERT INTO ledger.log VALUES (0, gen_random_uuid(), 1, 'short', now())",
     "INSERT INTO ledger.checkpoint VALUES (now(), -1, sha256(''))",
+    "INSERT INTO ledger.checkpoint VALUES (now(), 0, NULL)",
     "INSERT INTO ledger.checkpoint VALUES (now(), 0, 'short')",
     "INSERT INTO ledger.node VALUES (0, 0, sha256(''))",
     "INSERT INTO ledger.node VALUES (8, 0, sha256(''))",

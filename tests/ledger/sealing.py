@@ -15,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger.codec import entry_hash
+from ledger.merkle import Frontier
 from ledger.sealer import Sealer
 
 LOG = "SELECT idx, stream, version, hash, known_at FROM ledger.log ORDER BY idx"
@@ -98,6 +99,23 @@ def check_log(database: str) -> None:
         versions[stream] = version
     moments = [known_at for *_, known_at in log]
     assert moments == sorted(moments)
+    check_tree(database)
+
+
+def check_tree(database: str) -> None:
+    """Every node and every root is what one pass over the log gives."""
+    with psycopg.connect(database) as connection:
+        leaves = connection.execute("SELECT hash FROM ledger.log ORDER BY idx").fetchall()
+        nodes = connection.execute("SELECT level, idx, hash FROM ledger.node").fetchall()
+        roots = connection.execute("SELECT size, root FROM ledger.checkpoint").fetchall()
+    tree, completed = Frontier(), []
+    root_of_size = {0: tree.root}
+    for (leaf,) in leaves:
+        completed += tree.append(leaf)
+        root_of_size[tree.size] = tree.root
+    assert sorted(nodes) == sorted(completed)
+    assert roots == [(size, root_of_size[size]) for size, _ in roots]
+    assert leaves == [] or max(size for size, _ in roots) == len(leaves)
 
 
 def seal_all(sealer: Sealer) -> int:
