@@ -22,6 +22,8 @@ class Finding:
     check: str
     place: str
     detail: str
+    index: int | None = None
+    """The log index from which on it does not hold, where the log is what it is about."""
 
 
 def place_of(stream: UUID, version: int, idx: int | None = None) -> str:

@@ -36,6 +36,29 @@ SELECT size, CASE WHEN made_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00
 FROM ledger.checkpoint
 ORDER BY made_at;
 
+-- name: has_root
+-- Tell whether a root was ever written down.
+SELECT EXISTS (SELECT FROM ledger.checkpoint WHERE root IS NOT NULL);
+
+-- name: some_nodes
+-- Read a stretch of a level of the log's tree.
+SELECT idx, hash FROM ledger.node WHERE level = %(level)s AND idx >= %(begin)s AND idx < %(end)s;
+
+-- name: stray_nodes
+-- Find nodes that the tree of a log of this size has not.
+SELECT level, idx
+FROM ledger.node
+WHERE level < 1 OR level > 7 OR idx < 0 OR idx >= %(size)s::bigint >> (8 * level)
+ORDER BY level, idx;
+
+-- name: some_roots
+-- Read some checkpoints, with the roots of the log's tree, in the order in which they were made.
+SELECT size, root, made_at::text
+FROM ledger.checkpoint
+WHERE made_at > %(after)s::timestamptz
+ORDER BY made_at
+LIMIT %(most)s;
+
 -- name: extent
 -- How much there is to verify: streams, events, and the log up to its end.
 SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log) FROM ledger.event;

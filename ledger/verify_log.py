@@ -1,11 +1,11 @@
 """What must hold of the log: dense, each place the hash of its entry, its time a running maximum, checkpoints true.
 
-Walks the log once in its order, and the checkpoints beside it.
+Walks the log once in its order, and beside it the checkpoints and the tree (verify_tree.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from db.queries import load
 from ledger import codec
 from ledger.errors import UnreadableEvent
 from ledger.findings import Finding, place_of
+from ledger.verify_tree import StoredTree, TreeWalk
 
 _QUERIES: Final = load("ledger", "verify.sql")
 _BATCH: Final = 2000
@@ -70,11 +71,27 @@ def log_findings(connection: Connection[Any], size: int, advance: Callable[[int]
         rows.execute(_QUERIES["log"])
         checkpoints.execute(_QUERIES["checkpoints"])
         walk = _Walk(size, map(_Checkpoint._make, checkpoints))
-        while places := rows.fetchmany(_BATCH):
-            for row in places:
-                yield from walk.take(_Place._make(row))
+        tree = TreeWalk(StoredTree(lambda: connection))
+        while places := list(map(_Place._make, rows.fetchmany(_BATCH))):
+            for place in places:
+                yield from walk.take(place)
+            for first, hashes in _runs(places, tree.size):
+                yield from tree.take(first, hashes)
             advance(len(places))
         yield from walk.end()
+        yield from tree.end(size)
+
+
+def _runs(places: Sequence[_Place], expected: int) -> Iterator[tuple[int, list[bytes]]]:
+    """The places' hashes, as stretches without a gap; what stands in the log twice is left out the second time."""
+    first, hashes = expected, list[bytes]()
+    for place in places:
+        if place.idx > first + len(hashes):
+            yield first, hashes
+            first, hashes = place.idx, []
+        if place.idx == first + len(hashes):
+            hashes.append(place.digest)
+    yield first, hashes
 
 
 @dataclass
@@ -97,37 +114,39 @@ class _Walk:
         yield from self._checkpoints_up_to(place.idx)
         yield from self._index(place)
         if place.entry is None:
-            yield Finding("log", str(place), "its event is not there")
+            yield Finding("log", str(place), "its event is not there", place.idx)
         elif not place.is_genuine:
-            yield Finding("log", str(place), "the hash is not that of the entry")
+            yield Finding("log", str(place), "the hash is not that of the entry", place.idx)
         yield from self._time(place)
 
     def end(self) -> Iterator[Finding]:
         """What remains of the checkpoints; the newest one covers the whole log."""
         yield from self._checkpoints_up_to(self.size)
         if self.covered < self.size:
-            yield Finding("checkpoint", f"log index {self.covered}", "no checkpoint covers the log from here on")
+            yield Finding(
+                "checkpoint", f"log index {self.covered}", "no checkpoint covers the log from here on", self.covered
+            )
 
     def _index(self, place: _Place) -> Iterator[Finding]:
         if place.idx > self.expected:
             last = place.idx - 1
             missing = "is missing from the log" + (f", as are all up to {last}" if last > self.expected else "")
-            yield Finding("log", f"log index {self.expected}", missing)
+            yield Finding("log", f"log index {self.expected}", missing, self.expected)
         elif place.idx < self.expected:
-            yield Finding("log", str(place), "stands in the log twice")
+            yield Finding("log", str(place), "stands in the log twice", place.idx)
         self.expected = place.idx + 1
 
     def _time(self, place: _Place) -> Iterator[Finding]:
         recorded_at = place.recorded_at if place.is_genuine else None
         if place.known_at is None:
-            yield Finding("known_at", str(place), "is no time at which anything was recorded")
+            yield Finding("known_at", str(place), "is no time at which anything was recorded", place.idx)
         elif recorded_at is None:
             # What cannot be recomputed is believed: one altered entry must not move the time of all after it.
             if place.known_at < self.latest:
-                yield Finding("known_at", str(place), "goes back")
+                yield Finding("known_at", str(place), "goes back", place.idx)
             recorded_at = place.known_at
         elif place.known_at != max(self.latest, recorded_at):
-            yield Finding("known_at", str(place), "is not the latest time recorded up to there")
+            yield Finding("known_at", str(place), "is not the latest time recorded up to there", place.idx)
         self.latest = max(self.latest, recorded_at or self.latest)
 
     def _checkpoints_up_to(self, idx: int) -> Iterator[Finding]:

@@ -17,12 +17,12 @@ from tests.damages import Damage, do, each, undone
 from tests.damages.of_read_models import OF_READ_MODELS
 from tests.damages.of_requests import REQUESTS
 from tests.damages.of_streams import KEYS, PARTS, STREAMS
-from tests.damages.of_the_log import CHECKPOINTS, LOG, QUEUE
+from tests.damages.of_the_log import CHECKPOINTS, LOG, NODES, QUEUE
 from tests.ledger.writing import KEK, USCC
 from tests.server import TestServer
 from tests.told import tell
 
-EVERY_DAMAGE: Final = (*STREAMS, *PARTS, *KEYS, *QUEUE, *LOG, *CHECKPOINTS, *REQUESTS, *OF_READ_MODELS)
+EVERY_DAMAGE: Final = (*STREAMS, *PARTS, *KEYS, *QUEUE, *LOG, *NODES, *CHECKPOINTS, *REQUESTS, *OF_READ_MODELS)
 ONLY_THE_PRODUCT_LOOKS: Final = frozenset(
     [
         *(damage.title for damage in REQUESTS[-4:]),

@@ -104,6 +104,7 @@ def test_programs_get_one_document(dossier: Dossier, damaged: str, told: str) ->
         "check": "log",
         "place": place(ACME, 6),
         "detail": "the hash is not that of the entry",
+        "index": 5,
     }
     sound = dossier("verify", "--json", "--database-url", told)
     assert (sound.exit_code, sound.json()["findings"], sound.err) == (0, [], "")

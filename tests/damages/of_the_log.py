@@ -114,6 +114,10 @@ LOG: Final = (
     ),
 )
 
+NODES: Final = (
+    Damage("a node too many", "INSERT INTO ledger.node VALUES (1, 0, sha256(''))", "node", "node 0 of level 1"),
+)
+
 CHECKPOINTS: Final = (
     Damage(
         "the newest checkpoints are gone",
@@ -138,6 +142,33 @@ CHECKPOINTS: Final = (
         "UPDATE ledger.checkpoint SET made_at = made_at + interval '1 microsecond' WHERE size = 6",
         "checkpoint",
         "checkpoint of size 6",
+    ),
+    Damage(
+        "a checkpoint in the midst of others has another size",
+        "UPDATE ledger.checkpoint SET size = 7 WHERE size = 6",
+        "checkpoint",
+        "checkpoint of size 7",
+    ),
+    Damage(
+        "a root is another",
+        "UPDATE ledger.checkpoint SET root = sha256('') WHERE size = 6",
+        "checkpoint",
+        "checkpoint of size 6",
+    ),
+    Damage(
+        "a root is gone",
+        "WITH row AS (DELETE FROM ledger.checkpoint WHERE size = 13 RETURNING *)"
+        " INSERT INTO ledger.checkpoint SELECT made_at, size, NULL FROM row",
+        "checkpoint",
+        "checkpoint of size 13",
+    ),
+    Damage(
+        "an entry is another, and its hash with it",
+        "WITH event AS (UPDATE ledger.event SET entry = entry || ' '::bytea WHERE stream = %(acme)s AND version = 2"
+        " RETURNING *) UPDATE ledger.log SET hash = sha256('\\x00'::bytea || entry) FROM event"
+        " WHERE log.stream = event.stream AND log.version = event.version",
+        "checkpoint",
+        "checkpoint of size",
     ),
     Damage(
         "a checkpoint was never made",

@@ -1,7 +1,7 @@
 """Whichever byte of the evidence is changed: the database refuses it, or verification finds it.
 
-Left out is what nothing in the database can tell: the code of a remembered request and what its answer said, the size
-of a checkpoint in the midst of events of one instant, and a tick's time while no event is known from it.
+Left out is what nothing in the database can tell: the code of a remembered request and what its answer said, and a
+tick's time while no event is known from it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ COLUMNS: Final = (
     Column("log", "version", "int8", "int8send"),
     Column("log", "hash", "bytea", "byteasend"),
     Column("log", "known_at", "timestamptz", "timestamptz_send"),
-    Column("checkpoint", "size", "int8", "int8send", "size = 15"),
+    Column("checkpoint", "size", "int8", "int8send"),
+    Column("checkpoint", "root", "bytea", "byteasend"),
     Column("checkpoint", "made_at", "timestamptz", "timestamptz_send", _OF_NEW_EVENTS),
     Column("idempotency", "key", "text", "textsend"),
     Column("idempotency", "actor", "text", "textsend"),
