@@ -95,7 +95,13 @@ def test_an_upsert_on_evidence_is_refused(database: str) -> None:
 ALL_READ = {"dossier_app": "r", "dossier_projector": "r", "dossier_reader": "r"}
 PRIVILEGES = {
     "ledger.schema_migration": {"dossier_app": "r", "dossier_reader": "r"},
-    "ledger.event": {**ALL_READ, "dossier_app": "ar", "dossier_sealer": "r", "dossier_signer": "r", "dossier_eraser": "r"},
+    "ledger.event": {
+        **ALL_READ,
+        "dossier_app": "ar",
+        "dossier_sealer": "r",
+        "dossier_signer": "r",
+        "dossier_eraser": "r",
+    },
     "ledger.payload": {**ALL_READ, "dossier_app": "ar", "dossier_eraser": "r"},
     "ledger.unsealed": {"dossier_app": "ar", "dossier_sealer": "rd", "dossier_eraser": "r", "dossier_reader": "r"},
     "ledger.log": {**ALL_READ, "dossier_sealer": "ar", "dossier_signer": "r", "dossier_eraser": "r"},
