@@ -262,9 +262,21 @@ def _entry_problem(entry: Any) -> str | None:
         time = entry.get(name)
         if time is not None and not (isinstance(time, str) and _TIME.fullmatch(time)):
             return f"{name} is no time in UTC"
-    if ("erases" in entry) != (entry["type"] == PersonalDataErased.type):
-        return "erases belongs to an erasure, and to nothing else"
-    return None
+    return _erasure_problem(entry) if "erases" in entry or entry["type"] == PersonalDataErased.type else None
+
+
+def _erasure_problem(entry: Content) -> str | None:
+    if entry["type"] != PersonalDataErased.type:
+        return "only an erasure erases"
+    is_whole = _is_uuid(entry.get("erases")) and _is_uuid(entry["event_id"])
+    return None if is_whole else "an erasure names a subject and has an id"
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
 
 
 @lru_cache

@@ -36,9 +36,16 @@ def erasure_findings(
     ((now,),) = connection.execute(_VERIFY["now"]).fetchall()
     readable = list(_readable(events))
     erasures = [event for event in readable if "erases" in event.entry]
-    due = [event for event in erasures if datetime.fromisoformat(event.entry["recorded_at"]) < now - time_to_erase]
-    for erasure in due:
-        yield from _left(connection, erasure, readable, keys)
+    for erasure in erasures:
+        if _recorded_at(erasure, now) < now - time_to_erase:
+            yield from _left(connection, erasure, readable, keys)
+
+
+def _recorded_at(event: Checked, otherwise: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(event.entry["recorded_at"])
+    except ValueError:  # no such day; reading the event says so
+        return otherwise
 
 
 def _readable(events: Sequence[StoredEvent]) -> Iterator[Checked]:

@@ -173,9 +173,14 @@ def test_an_erasure_is_told_by_its_entry_alone_and_only_by_its_own() -> None:
     assert codec.erasures_in([stored(ADDED.payload), bare]) == {CONTACT: event_id}
     assert codec.erasures_in([codec.checked(erasure)]) == {CONTACT: event_id}
     assert codec.erasures_in([dataclasses.replace(erasure, state=b"\xff")]) == {}
-    for event, member in ((erasure, None), (stored(ADDED.payload), str(CONTACT))):
+    unfit = [(erasure, member) for member in (None, 7, "nobody", str(RECORDS_SUBJECT).upper(), [str(CONTACT)])]
+    for event, member in (*unfit, (stored(ADDED.payload), str(CONTACT))):
+        malformed = _with_entry(event, erases=member)
         with pytest.raises(errors.MalformedEntry):
-            codec.checked(_with_entry(event, erases=member))
+            codec.checked(malformed)
+        assert codec.erasures_in([malformed]) == {}
+    with pytest.raises(errors.MalformedEntry):
+        codec.checked(_with_entry(erasure, event_id="none"))
     with pytest.raises(errors.EntryMismatch):
         codec.decode(_with_entry(erasure, erases=str(uuid4())), KEYS)
 
