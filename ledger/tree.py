@@ -66,6 +66,13 @@ def root(size: int) -> Question[bytes]:
     return _of_subtrees(lambda get: merkle.root(size, get))
 
 
+def frontier(size: int) -> Question[Frontier]:
+    """The edge of the tree over the first `size` entries, from which it can be made to grow. Raises OutsideTree."""
+    if size < 0:
+        raise OutsideTree(f"there is no tree of size {size}")
+    return _of_subtrees(lambda get: Frontier(size, get(merkle.subtrees(0, size))))
+
+
 def inclusion(index: int, size: int) -> Question[list[bytes]]:
     """The proof that the entry at `index` is among the first `size`. Raises OutsideTree."""
     return _of_subtrees(lambda get: merkle.inclusion_proof(index, size, get))
