@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     ] = None
     """The database of the schema `keys`; None means the ledger's."""
 
+    log_key_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "keys" / "log")]
+    """The key that signs the log; its name is the log's origin."""
+
+    log_origin: str | None = None
+    """The name of the log, for a key that is yet to be made; a key of another name is refused. None takes any."""
+
+    log_memory_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "signer" / "signed")]
+    """What the signer remembers outside of the database: the checkpoint that it signed last."""
+
     read_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a read waits for its read model to pass the asked event before it answers 503."""
 

@@ -12,12 +12,12 @@ from cli.errors import CliError
 from db.connection_limit import connection_limit
 
 LOG_READERS: Final = 2
-"""Connections through which the follower reads the log; the sealer and the runner have one each besides."""
+"""Connections through which the follower reads the log; the sealer, the signer and the runner have one each besides."""
 
 ERASER: Final = 2
 """Connections of the eraser: it reads a stream while it deletes from it."""
 
-_FOLLOWER: Final = LOG_READERS + ERASER + 2
+_FOLLOWER: Final = LOG_READERS + ERASER + 3
 _SPARE: Final = 50
 """For verbs, psql, and what the server has not yet noticed to be dead."""
 _FEWEST: Final = 100

@@ -1,6 +1,6 @@
-"""The follower: one process that seals what was committed, keeps the read models up with the log, and erases.
+"""The follower: one process that seals what was committed, signs the log, keeps the read models up with it, and erases.
 
-Started by `dossier serve` as `python -m cli.follow`. Sealer, runner and eraser each have a thread; if one of them ends
+Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner and eraser each have a thread; if one of them ends
 by an error of its own making, so does the process, and the supervisor starts it again.
 """
 
@@ -17,9 +17,13 @@ from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
 from ledger.eraser import Eraser
 from ledger.keys import KeyStore
+from ledger.log_key import log_key_from
 from ledger.pool import pool_of_keys
+from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
 from ledger.sealer import Sealer
+from ledger.signer import Signer
+from ledger.signer_memory import SignerMemory
 from projections.runner import Runner
 from settings import Settings
 
@@ -39,20 +43,21 @@ def main() -> None:
 
 
 def follow(settings: Settings, stop: Event) -> None:
-    """Seal, project and erase until `stop` is set. Raises what ends one of them before that."""
+    """Seal, sign, project and erase until `stop` is set. Raises what ends one of them before that."""
     conninfo = settings.conninfo or ""
     with (
         sync_pool(conninfo, "dossier_projector", min_size=1, max_size=LOG_READERS, autocommit=True) as pool,
         pool_of_keys(settings.keys_conninfo, "dossier_projector", pool) as keys_pool,
         sync_pool(conninfo, "dossier_eraser", min_size=1, max_size=ERASER, autocommit=True) as erasing,
         pool_of_keys(settings.keys_conninfo, "dossier_eraser", erasing) as erased_keys,
-        ThreadPoolExecutor(3, thread_name_prefix="follow") as threads,
+        ThreadPoolExecutor(4, thread_name_prefix="follow") as threads,
     ):
         ring = ring_at(settings.kek_file, settings.kek_text)
         keys = KeyStore(keys_pool, ring)
         running = [
             threads.submit(Eraser(erasing, KeyStore(erased_keys, ring)).run, stop),
             threads.submit(Sealer(conninfo).run, stop),
+            threads.submit(_signer(settings, conninfo).run, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),
         ]
         tell_parent_we_are_up()
@@ -60,6 +65,12 @@ def follow(settings: Settings, stop: Event) -> None:
         stop.set()
         for task in ended:
             task.result()
+
+
+def _signer(settings: Settings, conninfo: str) -> Signer:
+    key = log_key_from(settings.log_key_file)
+    path = settings.log_memory_file
+    return Signer(conninfo, key, SignerMemory(path, key.verifier), RefusalFile(path))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from cli.supervisor import Program, StopRequest, Supervisor
 from cli.tokens import ensure_signing_key
 from db.embedded import EmbeddedPostgres
 from db.errors import AlreadyOwned
+from ledger.log_errors import LogKeyUnusable, MalformedKey
+from ledger.log_key import log_key_at
 from settings import Settings
 
 _BACKLOG = 2048
@@ -93,6 +95,8 @@ def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> lis
         "DOSSIER_DATA": str(settings.data),
         "DOSSIER_JWT_KEY_FILE": str(settings.jwt_key_file),
         "DOSSIER_KEK_FILE": str(settings.kek_file),
+        "DOSSIER_LOG_KEY_FILE": str(settings.log_key_file),
+        "DOSSIER_LOG_MEMORY_FILE": str(settings.log_memory_file),
         "DOSSIER_JWT_ISSUER": settings.jwt_issuer,
         "DOSSIER_JWT_AUDIENCE": settings.jwt_audience,
     }
@@ -126,10 +130,13 @@ def _owned_database(settings: Settings) -> Iterator[str]:
 
 
 def _prepare_folder(settings: Settings) -> None:
-    """Make the data folder and the signing key, unless they are there. Raises CliError."""
+    """Make the data folder and the signing keys, of tokens and of the log, unless they are there. Raises CliError."""
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         ensure_signing_key(settings.jwt_key_file)
+        log_key_at(settings.log_key_file, settings.log_origin)
+    except (LogKeyUnusable, MalformedKey) as error:
+        raise CliError(str(error)) from error
     except OSError as error:
         raise CliError(f"the data folder {settings.data} cannot be used: {error.strerror}") from error
 
