@@ -36,6 +36,10 @@ _TOLD: Final = {
 }
 _BASIS: Final = {"known_at": _NOW, "position": 260, "valid_at": _NOW, "stable": True}
 
+_HASH: Final = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+_OTHER_HASH: Final = "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw="
+_NOTE: Final = f"dossier.local/1f0a4d0e\n3\n{_HASH}\n\n— dossier.local/1f0a4d0e 6Zq0…\n"
+
 _IN_LOG: Final = {
     "customer_id": _CUSTOMER,
     **_EVENT_PLACE,
@@ -291,7 +295,6 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "to": _BASIS,
     },
     "Alive": {"status": "alive"},
-    "Ready": {"status": "ready", "unsealed": 0, "sealed": 260, "position": 260},
     "FileErasures": {
         "customer_id": _CUSTOMER,
         "position": 260,
@@ -323,4 +326,20 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         ],
         "holds": [],
     },
+    "Ready": {
+        "status": "ready",
+        "unsealed": 0,
+        "sealed": 260,
+        "signed": 260,
+        "position": 260,
+        "unsigned_because": None,
+    },
+    "InclusionProof": {
+        "position": 3,
+        "index": 2,
+        "leaf_hash": _HASH,
+        "hashes": [_OTHER_HASH],
+        "checkpoint": _NOTE,
+    },
+    "ConsistencyProof": {"from_size": 2, "hashes": [_OTHER_HASH], "checkpoint": _NOTE},
 }

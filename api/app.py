@@ -31,6 +31,7 @@ from api.routes import (
     health,
     history,
     lists,
+    log,
     portfolio,
     portfolio_diff,
     profiles,
@@ -43,8 +44,11 @@ from domain.document import forget_places
 from domain.slots import forget_slots
 from ledger.application import Ledger
 from ledger.keys import KeyStore
+from ledger.log_errors import LogKeyMissing
+from ledger.log_key import log_key_from
 from ledger.pool import pool_of_keys
 from ledger.records import Records
+from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
 from ledger.writer import Writer
 from projections.catch_up import CatchUp
@@ -85,6 +89,8 @@ def create_app(settings: Settings) -> FastAPI:
         writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
         writer.start()
         app.state.probe = Probe(conninfo)
+        app.state.refusals = RefusalFile(settings.log_memory_file)
+        app.state.log_key = _log_key(settings)
         app.state.service = Service(
             writer,
             readers,
@@ -130,9 +136,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
     reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
-    for routes in (commands, *reads, health):
+    for router in (*(routes.router for routes in (commands, *reads, health, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
-        app.router.routes.extend(routes.router.routes)
+        app.router.routes.extend(router.routes)
     openapi.install(app)
     return app
 
@@ -159,3 +165,11 @@ def _verifier(settings: Settings) -> TokenVerifier:
     if key is None:
         raise ValueError(f"{settings.jwt_key_file} holds no Ed25519 key")
     return TokenVerifier(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def _log_key(settings: Settings) -> str | None:
+    """What the log's signatures are verified with; of the key, only that half is kept."""
+    try:
+        return str(log_key_from(settings.log_key_file).verifier)
+    except LogKeyMissing:
+        return None

@@ -28,6 +28,7 @@ from domain.decisions import COMMANDS
 from domain.errors import FieldError, Refusal
 from domain.slots import pointer
 from ledger import errors as ledger
+from ledger import log_errors as log
 from projections import errors as projections
 
 _LOG: Final = structlog.get_logger("api")
@@ -69,6 +70,9 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     ledger.StorageExhausted: ("storage-exhausted", 503, "The database has no space left"),
     ledger.Overloaded: ("overloaded", 503, "Too many orders are waiting"),
     TooManyRequests: ("overloaded", 503, "Too many reads are waiting"),
+    log.MalformedTile: ("malformed-tile", 422, "No tile has such a path"),
+    log.NotSigned: ("not-signed", 404, "The log was not signed there"),
+    log.TileNotSigned: ("tile-not-signed", 404, "The log was not signed that far"),
     projections.PositionNotSealed: ("position-unknown", 404, "That position is not sealed"),
     projections.ReadModelsBehind: ("not-caught-up", 503, "The read model has not got there yet"),
     projections.EventUnknown: ("event-unknown", 404, "The file has no such version"),

@@ -56,6 +56,9 @@ _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "name": ("Part of any of the names, in any case.", _TEXT),
     "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", _TEXT),
     "owner": ("A staff id, or ROLE:ID; the role is ACCOUNT_MANAGER by default.", _TEXT),
+    "position": ("A position of the log.", {"type": "integer", "minimum": 1}),
+    "size": ("A size at which the log was signed; default: the newest.", {"type": "integer", "minimum": 1}),
+    "from_size": ("The size of the log that somebody knows.", {"type": "integer", "minimum": 1}),
 }
 _ETAG: Final = {"ETag": {"description": "Names what the answer shows; for If-None-Match.", "schema": _TEXT}}
 _WRITE_HEADERS: Final = {
@@ -134,6 +137,19 @@ def health(answer: type[BaseModel]) -> Described:
     return {"security": [], "responses": {"200": _answer(answer, "Yes", {}), "default": _PROBLEM}}
 
 
+def open_file(media_type: str, description: str, *path_names: str, some_need_token: bool = False) -> Described:
+    """The `openapi_extra` of a file of the log that anyone may fetch, but for those that need a token."""
+    schema = _TEXT if media_type.startswith("text/") else {**_TEXT, "format": "binary"}
+    return {
+        "security": [{}, {"bearer": []}] if some_need_token else [],
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in path_names],
+        "responses": {
+            "200": {"description": description, "content": {media_type: {"schema": schema}}},
+            "default": _PROBLEM,
+        },
+    }
+
+
 def _answer(model: type[BaseModel], description: str, headers: Described) -> Described:
     described = {"description": description, "content": _content(model, ANSWERS[model.__name__])}
     return {**described, "headers": headers} if headers else described
@@ -171,7 +187,7 @@ def _complete(app: FastAPI) -> Described:
         for operation in operations.values():
             operation["responses"].pop("422", None)  # FastAPI's own shape, which we never send
             answered = operation["responses"].get("200", {}).get("content", {})
-            if NDJSON in answered and "$ref" not in answered.get(JSON, {}).get("schema", {}):
+            if len(answered) > 1 and "$ref" not in answered.get(JSON, {}).get("schema", {}):
                 answered.pop(JSON, None)  # which FastAPI takes every answer for
     _, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()], ref_template=_REFERENCE)
     schema["components"] = {

@@ -480,13 +480,27 @@ class Alive(Answer):
     status: Literal["alive"]
 
 
+class SigningRefusal(Answer):
+    """`index` is the first place of the log that is known to be wrong, where one is known."""
+
+    reason: str
+    index: int | None
+    since: AwareDatetime
+
+
 class Ready(Answer):
-    """How far the log is sealed, and how far every read model has come."""
+    """How far the log is sealed and signed, and how far every read model has come.
+
+    `unsigned_because` says why the log is not signed any more, null while it is: somebody must look, but the service is
+    at work.
+    """
 
     status: Literal["ready"]
     unsealed: int
     sealed: int
+    signed: int
     position: int
+    unsigned_because: SigningRefusal | None
 
 
 class ProblemField(Answer):
@@ -608,3 +622,21 @@ class PortfolioDifferences(Answer):
     next_page_token: str | None
     from_: Basis = Field(alias="from")
     to: Basis
+
+
+class InclusionProof(Answer):
+    """RFC 6962 2.1.1, hashes in base64, from the leaf's sibling up; `checkpoint` is the note that has the root."""
+
+    position: int
+    index: int
+    leaf_hash: str
+    hashes: list[str]
+    checkpoint: str
+
+
+class ConsistencyProof(Answer):
+    """RFC 6962 2.1.2, hashes in base64; `checkpoint` is the signed note of the larger log."""
+
+    from_size: int
+    hashes: list[str]
+    checkpoint: str

@@ -87,10 +87,11 @@ async def at_position(connection: AsyncConnection[Any], position: int, valid_at:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far what follows the writes has got: events that wait for the sealer, the log, the read models."""
+    """How far what follows the writes has got: events that wait for the sealer, log, signatures, read models."""
 
     unsealed: int
     sealed: int
+    signed: int
     reached: int
     is_followed: bool
     """Whether a sealer and a runner of read models are at work, on whatever machine."""

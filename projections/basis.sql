@@ -57,9 +57,10 @@ SELECT coalesce((SELECT min(position) FROM read.tracking), 0),
        );
 
 -- name: progress
--- How far sealer and read models are, and whether the advisory locks that elect them are both held in this database.
+-- How far sealer, signer and read models are, and whether the advisory locks that elect the first and the last are held.
 SELECT (SELECT count(*) FROM ledger.unsealed),
        coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+       coalesce((SELECT max(size) FROM ledger.signature), 0),
        coalesce((SELECT min(position) FROM read.tracking), 0),
        (SELECT count(DISTINCT held.key) = 2
         FROM (

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api.errors import TABLE, install
 from domain import errors as domain
 from ledger import errors as ledger
+from ledger import log_errors as log
 from projections import errors as projections
 from projections.portfolio import errors as portfolio
 
@@ -35,8 +36,22 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     projections.TablesAltered,
     projections.NeverFree,
     projections.FolderTaken,
+    # who reads what others have signed ends in them
+    log.MalformedKey,
+    log.MalformedNote,
+    log.SignatureInvalid,
+    log.NoteUnverified,
+    log.MalformedCheckpoint,
+    log.OriginMismatch,
 }
-_FAULTS = (ledger.UnreadableEvent, ledger.DataKeyMissing, ledger.KeyEncryptionError)
+_FAULTS = (
+    ledger.UnreadableEvent,
+    ledger.DataKeyMissing,
+    ledger.KeyEncryptionError,
+    ledger.TreeError,
+    log.LogKeyUnusable,
+    log.LogRefused,
+)
 """What only damage or a wrong installation can bring: 500, and the log says which."""
 
 

@@ -47,8 +47,11 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
         success = next(code for code in ("200", "201") if code in operation["responses"])
         answered, *other_formats = operation["responses"][success]["content"].values()
         assert all(other["schema"] == {"type": "string", "format": "binary"} for other in other_formats), path
-        assert answered["example"], path
-        assert "$ref" in answered["schema"], path
+        if path.startswith("/log/"):  # bytes and lines, whose form is C2SP's
+            assert answered["schema"]["type"] == "string", path
+        else:
+            assert answered["example"], path
+            assert "$ref" in answered["schema"], path
         problem = operation["responses"]["default"]["content"]
         assert problem == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         assert "422" not in operation["responses"], "FastAPI's own shape of an error is never sent"

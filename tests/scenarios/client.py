@@ -46,6 +46,8 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     "POST /v1/customers.*": schemas.Recorded,
     "POST /v1/portfolio/query": schemas.PortfolioPage,
     "POST /v1/portfolio/diff": schemas.PortfolioDifferences,
+    "GET /v1/log/proofs/inclusion": schemas.InclusionProof,
+    "GET /v1/log/proofs/consistency": schemas.ConsistencyProof,
     "GET /healthz": schemas.Alive,
     "GET /readyz": schemas.Ready,
 }
