@@ -33,6 +33,7 @@ VERBS: Final = {
     "export": "cli.export",
     "erasures": "cli.erasures",
     "keys": "cli.keys",
+    "log": "cli.log",
     "db": "cli.operate",
 }
 """Each verb and its module, which has a function, or a group of verbs, of that name."""
