@@ -11,12 +11,15 @@ import signal
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 
+import structlog
+
 from cli.capacity import ERASER, LOG_READERS
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.processes import configure_logging, settle_memory
 from db.pool import sync_pool
 from ledger.eraser import Eraser
 from ledger.keys import KeyStore
+from ledger.log_errors import LogKeyUnusable
 from ledger.log_key import log_key_from
 from ledger.pool import pool_of_keys
 from ledger.refusal_file import RefusalFile
@@ -27,6 +30,8 @@ from ledger.signer_memory import SignerMemory
 from projections.runner import Runner
 from settings import Settings
 
+_LOG = structlog.get_logger("cli.follow")
+_NO_KEY_SECONDS = 60.0
 _NICENESS = 10
 """Writes come first: when the processor is short, read models fall behind before answers do."""
 
@@ -57,7 +62,7 @@ def follow(settings: Settings, stop: Event) -> None:
         running = [
             threads.submit(Eraser(erasing, KeyStore(erased_keys, ring)).run, stop),
             threads.submit(Sealer(conninfo).run, stop),
-            threads.submit(_signer(settings, conninfo).run, stop),
+            threads.submit(_sign, settings, conninfo, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),
         ]
         tell_parent_we_are_up()
@@ -67,10 +72,19 @@ def follow(settings: Settings, stop: Event) -> None:
             task.result()
 
 
-def _signer(settings: Settings, conninfo: str) -> Signer:
-    key = log_key_from(settings.log_key_file)
+def _sign(settings: Settings, conninfo: str, stop: Event) -> None:
+    """Sign until `stop` is set; a key that cannot be used ends nothing but the signing, and is tried again."""
     path = settings.log_memory_file
-    return Signer(conninfo, key, SignerMemory(path, key.verifier), RefusalFile(path))
+    refusals = RefusalFile(path)
+    while not stop.is_set():
+        try:
+            key = log_key_from(settings.log_key_file)
+        except (LogKeyUnusable, OSError) as error:
+            _LOG.critical("the log is not signed", detail=str(error))
+            refusals.tell(type(error).__name__)
+            stop.wait(_NO_KEY_SECONDS)
+        else:
+            Signer(conninfo, key, SignerMemory(path, key.verifier), refusals).run(stop)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import orjson
+import structlog
 
 from ledger.files import make_folder, write_whole
-from ledger.log_errors import LogRefused
+
+_LOG: Final = structlog.get_logger("ledger.signer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,16 @@ class RefusalFile:
         except (OSError, ValueError, KeyError, TypeError):
             return Refusal("Unknown", None, datetime.now(UTC))
 
-    def write(self, refusal: LogRefused) -> None:
-        """Say what is refused; one that goes on keeps its beginning. Raises OSError."""
+    def tell(self, reason: str, index: int | None = None) -> None:
+        """Say what is refused; one that goes on keeps its beginning. What is in the way of that is logged."""
         before = self.read()
-        goes_on = before is not None and (before.reason, before.index) == (refusal.reason, refusal.idx)
+        goes_on = before is not None and (before.reason, before.index) == (reason, index)
         since = before.since if before is not None and goes_on else datetime.now(UTC)
-        make_folder(self._path.parent)
-        write_whole(self._path, orjson.dumps({"reason": refusal.reason, "index": refusal.idx, "since": since}))
+        try:
+            make_folder(self._path.parent)
+            write_whole(self._path, orjson.dumps({"reason": reason, "index": index, "since": since}))
+        except OSError as error:
+            _LOG.warning("the refusal could not be written down", error=str(error))
 
     def remove(self) -> None:
         """Say that the log is signed again. Raises OSError."""

@@ -122,8 +122,9 @@ class Signer:
             except LogRefused as refusal:
                 self._refuse(refusal)
                 stop.wait(_REFUSED_SECONDS)
-            except (psycopg.Error, OSError) as error:
-                _LOG.warning("the signer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
+            except Exception as error:  # noqa: BLE001 - a fault of the signer may not end the sealer, its neighbour
+                tell = _LOG.warning if isinstance(error, psycopg.Error | OSError) else _LOG.exception
+                tell("the signer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
                 self.close()
                 stop.wait(self._retry_seconds)
                 self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
@@ -145,10 +146,7 @@ class Signer:
     def _refuse(self, refusal: LogRefused) -> None:
         _LOG.critical("the log is not signed any more", reason=refusal.reason, index=refusal.idx, detail=str(refusal))
         self.close()  # and with it the turn: another machine's signer may remember better
-        try:
-            self._refusals.write(refusal)
-        except OSError as error:
-            _LOG.warning("the refusal could not be written down", error=str(error))
+        self._refusals.tell(refusal.reason, refusal.idx)
 
     # --- what is there ----------------------------------------------------------------------------------------------
 

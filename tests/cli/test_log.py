@@ -14,8 +14,9 @@ from ledger.log_key import log_key_at
 from ledger.notes import new_note
 from ledger.refusal_file import RefusalFile
 from ledger.tiles import tiles_of
-from tests.cli.service import Dossier, RunningService, failure, wait_until
+from tests.cli.service import Dossier, RunningService, failure, kill, wait_until
 from tests.ledger.signing import KEY, OTHER_KEY, Signing, numbered
+from tests.scenarios.client import Api
 
 
 @pytest.fixture
@@ -168,3 +169,16 @@ def test_a_service_whose_memory_is_lost_says_so_and_works_on(tmp_path: Path, dat
         wait_until(lambda: RefusalFile(memory).read() is not None)
         told = httpx.get(f"{running.url}/readyz")
     assert (told.status_code, told.json()["unsigned_because"]["reason"]) == (200, "MemoryMissing")
+
+
+def test_a_service_whose_key_is_lost_seals_on(tmp_path: Path, database: str) -> None:
+    with RunningService.start(tmp_path / "service", "--no-sample", "--database-url", database) as running:
+        (running.data / "keys" / "log").unlink()
+        follower = running.children()["cli.follow"]
+        kill(follower)
+        wait_until(lambda: RefusalFile(running.data / "signer" / "signed").read() is not None)
+        with httpx.Client(base_url=running.url) as http:
+            Api(http, running.token).register()
+        wait_until(lambda: httpx.get(f"{running.url}/readyz").json().get("sealed"))
+        told = httpx.get(f"{running.url}/readyz").json()
+    assert told["unsigned_because"]["reason"] == "LogKeyMissing"

@@ -128,7 +128,8 @@ def following_in_a_process(database: str, kek_file: Path) -> Iterator[None]:
     kek_file.touch(0o600)
     kek_file.write_text(KEK_TEXT, encoding="ascii")
     lifeline = Lifeline()
-    environment = os.environ | {"DATABASE_URL": database, "DOSSIER_KEK_FILE": str(kek_file)}
+    surroundings = {"DATABASE_URL": database, "DOSSIER_KEK_FILE": str(kek_file), "DOSSIER_DATA": str(kek_file.parent)}
+    environment = os.environ | surroundings
     command = [sys.executable, "-m", "cli.follow"]
     with Popen(command, stdin=lifeline.theirs.fileno(), env=environment, cwd=_PROJECT) as process:
         lifeline.handed_over()
