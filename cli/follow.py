@@ -1,7 +1,7 @@
 """The follower: one process that seals what was committed, signs the log, keeps the read models up with it, and erases.
 
-Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner and eraser each have a thread; if one of them ends
-by an error of its own making, so does the process, and the supervisor starts it again.
+Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner and eraser each have a thread; if one of
+them ends by an error of its own making, so does the process, and the supervisor starts it again.
 """
 
 from __future__ import annotations
