@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
-from api.connections import KEY_READERS, READERS, WHOLE_TABLES, WRITERS
+from api.connections import KEY_READERS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.forgetting import forgetting
@@ -91,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.probe = Probe(conninfo)
         app.state.refusals = RefusalFile(settings.log_memory_file)
         app.state.log_key = _log_key(settings)
+        app.state.strangers = asyncio.Semaphore(STRANGERS)
         app.state.service = Service(
             writer,
             readers,

@@ -12,6 +12,9 @@ READERS: Final = 8
 WHOLE_TABLES: Final = 3
 """So many of the readers may be lent to answers of any length, which take as long as their callers do."""
 
+STRANGERS: Final = 2
+"""So many of the readers may be lent at once to whoever reads the signed log, who may be anybody."""
+
 KEY_READERS: Final = 2
 """To the keys' own database, where they have one."""
 

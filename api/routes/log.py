@@ -2,11 +2,13 @@
 
 Checkpoint, key and tiles of hashes are open to all: they tell how long the log is and when it grew, and nothing of
 anybody. Entries need a token like everything that names customers and staff by their ids, although no person's data
-stand in them. What must stay true: whatever is given out for good lies below the newest signed checkpoint.
+stand in them. What must stay true: whatever is given out for good lies below the newest signed checkpoint; and however
+many strangers ask at once, they hold few of the connections that everybody reads through.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -45,7 +47,7 @@ proofs: Final = APIRouter(
 async def read_checkpoint(request: Request) -> Response:
     """The newest signed checkpoint: origin, size and root of the log, and the signature of the log's key."""
     require_known_parameters(request)
-    async with reading(request) as connection:
+    async with _turn(request), reading(request) as connection:
         signed = await published.newest(connection)
     return Response(signed.note, headers=_OF_THE_MOMENT, media_type=_TEXT)
 
@@ -69,7 +71,7 @@ async def read_tile(request: Request) -> Response:
     tile = Tile.from_path(request.path_params["tile"])
     if tile.level is None:
         admitted(request)
-    async with reading(request) as connection:
+    async with _turn(request), reading(request) as connection:
         content = await published.tile_bytes(connection, tile)
     headers = _FOR_EVER if tile.level is not None else _FOR_EVER_TO_ITS_READER
     return Response(content, headers=headers, media_type=_BYTES)
@@ -106,6 +108,11 @@ async def prove_consistency(request: Request) -> Response:
             raise invalid_parameter("from_size", f"the checkpoint covers {signed.size} positions")
         hashes = await tree.ask_async(connection, tree.consistency(old, signed.size))
     return json_response({"from_size": old, "hashes": list(map(base64, hashes)), "checkpoint": signed.note})
+
+
+def _turn(request: Request) -> asyncio.Semaphore:
+    turn: asyncio.Semaphore = request.app.state.strangers
+    return turn
 
 
 async def _signed(request: Request, connection: AsyncConnection[Any], name: str) -> SignedSize:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -119,6 +120,15 @@ def test_head_is_answered_as_get(service: Service, file: File) -> None:
     until_signed(service, file.position)
     answer = service.http.head("/log/tile/0/000.p/2")
     assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "64", b"")
+
+
+def test_a_crowd_of_strangers_is_answered_and_keeps_nobody_out(service: Service, file: File) -> None:
+    until_signed(service, file.position)
+    url = f"{str(service.http.base_url).rstrip('/')}/log/tile/0/000.p/1"
+    with ThreadPoolExecutor(24) as crowd:
+        asked = [crowd.submit(httpx.get, url, timeout=60) for _ in range(400)]
+        assert file.profile()["customer_id"] == file.customer_id
+        assert {answer.result().status_code for answer in asked} == {200}
 
 
 # --- proofs ---------------------------------------------------------------------------------------------------------
