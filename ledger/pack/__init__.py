@@ -1,0 +1,1 @@
+"""What an evidence pack holds besides evidence: its README, and the verifier that a stranger runs."""
