@@ -29,7 +29,7 @@ import struct
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -111,9 +111,12 @@ def _altered(detail: str) -> Fault:
 class Pack(Protocol):
     """Files by name, with `/` between folders."""
 
-    names: frozenset[str]
-    strange: dict[str, str]
-    """What is there and is no file that could be read, with the reason."""
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    @property
+    def strange(self) -> Mapping[str, str]:
+        """What is there and is no file that could be read, with the reason."""
 
     def read(self, name: str) -> bytes:
         """The content. Raises Fault."""
@@ -628,8 +631,9 @@ class Audit:
             with self.findings.at(_CONSISTENCY):
                 self._check_consistency(old, consistency_in(self._pack.read(_CONSISTENCY)))
         if self._kept is not None:
+            proved, self.log.earlier = self.log.earlier, None
             with self.findings.at(_KEPT):
-                self._check_kept(checkpoint_in(self._kept), old)
+                self._check_kept(checkpoint_in(self._kept), old, proved)
 
     def _check_consistency(self, old: Checkpoint | None, proof: Proof) -> None:
         new = self.log.checkpoint
@@ -641,10 +645,10 @@ class Audit:
             raise _altered(f"does not prove that the log of {old.size} entries is a beginning of that of {new.size}")
         self.log.earlier = old
 
-    def _check_kept(self, kept: Checkpoint, packed: Checkpoint | None) -> None:
+    def _check_kept(self, kept: Checkpoint, packed: Checkpoint | None, proved: Checkpoint | None) -> None:
+        """Whether the kept checkpoint is that in the pack, of which the growth is `proved`. Raises Fault."""
         self._signer(kept)
-        new, proved = self.log.checkpoint, self.log.earlier
-        self.log.earlier = None
+        new = self.log.checkpoint
         for other in (new, packed):
             if other is not None and other.size == kept.size and other.root != kept.root:
                 raise _altered(f"is of another log of {kept.size} entries than the pack's: one of the two is a forgery")
