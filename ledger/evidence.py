@@ -1,0 +1,239 @@
+"""Evidence packs: what the log says of one customer, with the proofs, for somebody who does not trust us.
+
+Reads as of one moment and writes file by file, so that memory does not grow with what a stream says. What must stay
+true: the size of the log comes from a signed checkpoint and from nowhere else; every event up to it has its entry and
+proof in the pack; a key is put in only after it has opened its part; and whatever is not as it must be goes in as it
+is, for `verify.py` to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from string import Template
+from typing import IO, Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+
+from db.queries import load
+from ledger import codec, tree
+from ledger.checkpoint import Checkpoint, opened
+from ledger.codec import Checked, DataKeys
+from ledger.disclosure import key_of_part, open_part
+from ledger.errors import SubjectErased, UnreadableEvent
+from ledger.evidence_errors import CheckpointAhead, HistoryForked, NothingSigned, VersionUnknown
+from ledger.frame import framed
+from ledger.log_errors import LogError
+from ledger.notes import VerifierKey, base64
+from ledger.pack.schemas import event_schema, schema_name
+from ledger.pack.verify import RECORDS_SUBJECT
+from ledger.pack.zipped import ZippedPack
+from ledger.proofs import consistency_text, inclusion_text
+
+_QUERIES: Final = load("ledger", "evidence.sql")
+_PACK: Final = Path(__file__).parent / "pack"
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """Which parts are to be readable: all, or those of some (version, part); part None stands for all of a version."""
+
+    everything: bool = False
+    parts: frozenset[tuple[int, int | None]] = frozenset()
+
+    def includes(self, version: int, part: int) -> bool:
+        return self.everything or (version, None) in self.parts or (version, part) in self.parts
+
+
+class Asked(NamedTuple):
+    """What a pack is to hold. `earlier` is a checkpoint that the auditor kept, as a signed note."""
+
+    customer_id: UUID
+    disclosure: Disclosure
+    earlier: bytes | None = None
+
+
+class Packed(NamedTuple):
+    """What a pack holds: events, and parts by what became of them."""
+
+    origin: str
+    size: int
+    events: int
+    disclosed: int
+    withheld: int
+    erased: int
+
+
+def write_pack(
+    connection: Connection[Any], data_keys: DataKeys, log_keys: Sequence[VerifierKey], asked: Asked, file: IO[bytes]
+) -> Packed:
+    """Write the pack as a zip archive, from a connection that reads as of one moment (`verify.one_moment`).
+
+    `log_keys` are those that sign for this log, and did. Raises EvidenceRefused, LogError for an earlier checkpoint
+    that is not believed, UnreadableEvent or DataKeyMissing for a part that is to be disclosed and does not open.
+    """
+    note, signed = _signed(connection, log_keys)
+    last = _last_version(connection, asked, signed)
+    proofs = _Proofs(connection, note, signed)
+    consistency = None if asked.earlier is None else proofs.consistency(opened(asked.earlier, log_keys))
+    with ZippedPack(file) as pack:
+        signer = next(key for key in log_keys if key.name == signed.origin)
+        readme = Template((_PACK / "README.md").read_text(encoding="utf-8"))
+        told = {"customer": asked.customer_id, "events": last, "origin": signed.origin, "size": signed.size}
+        pack.add("README.md", readme.substitute(told, key=signer).encode())
+        pack.add("verify.py", (_PACK / "verify.py").read_bytes())
+        pack.add("policy", "".join((*(f"log {key}\n" for key in log_keys), "quorum none\n")).encode())
+        pack.add("checkpoint", note.encode())
+        if asked.earlier is not None and consistency is not None:
+            pack.add("earlier/checkpoint", asked.earlier)
+            pack.add("earlier/consistency", consistency)
+        stream = _Stream(pack, proofs, data_keys, asked, _erased_by(connection, asked.customer_id, signed.size))
+        for version, rows in _signed_events(connection, asked.customer_id, signed.size):
+            stream.add(version, rows)
+        pack.finish(asked.customer_id, last)
+    return stream.packed(signed, last)
+
+
+def _signed(connection: Connection[Any], log_keys: Sequence[VerifierKey]) -> tuple[str, Checkpoint]:
+    row = connection.execute(_QUERIES["newest_note"]).fetchone()
+    if row is None:
+        raise NothingSigned("no checkpoint of the log is signed yet")
+    note = str(row[0])
+    try:
+        return note, opened(note.encode(), log_keys)
+    except LogError as error:
+        raise NothingSigned(f"the newest checkpoint proves nothing: {error}") from error
+
+
+def _last_version(connection: Connection[Any], asked: Asked, signed: Checkpoint) -> int:
+    parameters = {"stream": asked.customer_id, "size": signed.size}
+    ((last,),) = connection.execute(_QUERIES["last_version"], parameters).fetchall()
+    if last is None:
+        raise NothingSigned(f"no event of customer {asked.customer_id} is in the signed log")
+    for version, _ in asked.disclosure.parts:
+        if not 1 <= version <= last:
+            raise VersionUnknown(version, last)
+    return int(last)
+
+
+def _signed_events(
+    connection: Connection[Any], customer_id: UUID, size: int
+) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
+    with connection.cursor("evidence", binary=True) as cursor:
+        cursor.itersize = _BATCH
+        cursor.execute(_QUERIES["signed_events"], {"stream": customer_id, "size": size})
+        for version, rows in groupby(cursor, key=itemgetter(0)):
+            yield version, list(rows)
+
+
+def _erased_by(connection: Connection[Any], customer_id: UUID, size: int) -> Mapping[str, str]:
+    """By subject the event that erased it; of several the first one."""
+    rows = connection.execute(_QUERIES["erasing_entries"], {"stream": customer_id, "size": size})
+    entries = (orjson.loads(entry) for (entry,) in rows)
+    return {entry["erases"]: entry["event_id"] for entry in entries if "erases" in entry}
+
+
+class _Proofs:
+    """Proofs against one signed checkpoint, as text that ends in it."""
+
+    def __init__(self, connection: Connection[Any], note: str, signed: Checkpoint) -> None:
+        self._connection = connection
+        self._note = note
+        self._signed = signed
+
+    def inclusion(self, index: int) -> bytes:
+        """A tlog-proof."""
+        hashes = tree.ask(self._connection, tree.inclusion(index, self._signed.size))
+        return inclusion_text(index, hashes, self._note).encode()
+
+    def consistency(self, earlier: Checkpoint) -> bytes:
+        """What a tlog-witness is sent. Raises CheckpointAhead or HistoryForked."""
+        if earlier.size > self._signed.size:
+            message = f"the checkpoint covers {earlier.size} entries, and {self._signed.size} are signed here"
+            raise CheckpointAhead(message)
+        if tree.ask(self._connection, tree.root(earlier.size)) != earlier.root:
+            raise HistoryForked(f"the first {earlier.size} entries of the log are not those of the checkpoint")
+        hashes = tree.ask(self._connection, tree.consistency(earlier.size, self._signed.size))
+        return consistency_text(earlier.size, hashes, self._note).encode()
+
+
+class _Stream:
+    """Puts the events of a customer into a pack, one after the other."""
+
+    def __init__(
+        self, pack: ZippedPack, proofs: _Proofs, data_keys: DataKeys, asked: Asked, erased_by: Mapping[str, str]
+    ) -> None:
+        self._pack = pack
+        self._proofs = proofs
+        self._data_keys = data_keys
+        self._asked = asked
+        self._erased_by = erased_by
+        self._explained: set[str] = set()
+        self._disclosed = self._withheld = self._erased = 0
+
+    def packed(self, signed: Checkpoint, last: int) -> Packed:
+        return Packed(signed.origin, signed.size, last, self._disclosed, self._withheld, self._erased)
+
+    def add(self, version: int, rows: Sequence[tuple[Any, ...]]) -> None:
+        """An event by its rows; one whose entry is gone is left out, and so will be found missing."""
+        _, index, stored_name, entry, *_ = rows[0]
+        if entry is None:
+            return
+        self._pack.add(f"entries/{index}.json", entry)
+        self._pack.add(f"entries/{index}.tlog-proof", self._proofs.inclusion(index))
+        parts = [(row[4], row[5]) for row in rows if row[4] is not None]
+        for number, ciphertext in parts:
+            self._pack.add(f"payload/{index}.{number}.ct", ciphertext)
+        try:
+            event = codec.checked(StoredEvent(self._asked.customer_id, version, stored_name, framed(entry, parts)))
+        except UnreadableEvent:
+            return  # there is nothing to open; the entry goes out as it is
+        for number in range(len(event.commitments)):
+            self._add_part(event, index, number)
+
+    def _add_part(self, event: Checked, index: int, number: int) -> None:
+        if number not in event.ciphertexts:
+            self._state_erased(event, index, number)
+        elif self._asked.disclosure.includes(event.version, number) and self._disclose(event, index, number):
+            self._disclosed += 1
+            self._explain(event)
+        else:
+            self._withheld += 1
+
+    def _state_erased(self, event: Checked, index: int, number: int) -> None:
+        """Say because of which event; where there is none, the part is missing and nothing is stated."""
+        subject = str(event.commitments[number].subject)
+        by = self._erased_by.get(subject)
+        if by is None and subject != RECORDS_SUBJECT:
+            by = self._erased_by.get(str(event.stream))
+        if by is not None:
+            self._pack.add(f"payload/{index}.{number}.erased", _statement(by))
+            self._erased += 1
+
+    def _disclose(self, event: Checked, index: int, number: int) -> bool:
+        """Whether there was a key: of a subject that is just being erased there is none, while its parts still are."""
+        try:
+            key = key_of_part(event, number, self._data_keys)
+        except SubjectErased:
+            return False
+        self._pack.add(f"disclosure/{index}.{number}.key", f"{base64(key)}\n".encode())
+        self._pack.add(f"disclosure/{index}.{number}.json", open_part(event, number, key))
+        return True
+
+    def _explain(self, event: Checked) -> None:
+        name = schema_name(event.entry["type"], event.entry["schema"])
+        schema = event_schema(event.entry["type"], event.entry["schema"])
+        if schema is not None and name not in self._explained:
+            self._explained.add(name)
+            self._pack.add(name, schema)
+
+
+def _statement(event_id: str) -> bytes:
+    return b'{"by": "%s"}\n' % event_id.encode()
