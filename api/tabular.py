@@ -8,17 +8,15 @@ the latest; the rows' iterator is closed in every case, and with it gives back w
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import IO, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import orjson
-import structlog
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
@@ -28,21 +26,19 @@ from api.answers import JSON, PRIVATE
 from api.content_hash import ContentHash
 from api.encoding import to_json
 from api.errors import Problem
+from api.files import FileAnswer, on_disk, send_more
 from api.table_files import CsvFile, TableFile
 from domain.errors import FieldError
 
 NDJSON: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PARQUET: Final = "application/vnd.apache.parquet"
+_OR_LINES: Final = f"come back later, or take {NDJSON}, which needs none"
 OFFERED: Final = (JSON, NDJSON, CSV, PARQUET)
 """What there is, the first being preferred among those that are equally welcome."""
 
-_LOG: Final = structlog.get_logger("api")
 _QUALITY: Final = re.compile(r"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
-_CHUNK_BYTES: Final = 256 * 1024
 _GUARD_HEADERS: Final = {"Dossier-CSV-Guard": "text that begins with = + - @ ' or a control character has a ' in front"}
-
-Answer = TypeVar("Answer")
 
 
 class Table(NamedTuple):
@@ -149,22 +145,17 @@ class _Stream(Response):
         content = ContentHash(self._table.columns)
         async with _closing(self._table.batches):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await _send_more(send, content.take(self._first))
+            await send_more(send, content.take(self._first))
             self._first = ()
             while not await self._request.is_disconnected():
                 rows = await _next(self._table.batches)
                 if rows is None:
                     break
-                await _send_more(send, content.take(rows))
+                await send_more(send, content.take(rows))
             else:
                 return
         last = to_json({"summary": {**self._basis, **content.summary()}}) + b"\n"
         await send({"type": "http.response.body", "body": last})
-
-
-async def _send_more(send: Send, body: bytes) -> None:
-    if body:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 # --- sent whole -------------------------------------------------------------------------------------------------------
@@ -178,12 +169,12 @@ async def _whole(
     headers: Mapping[str, str],
 ) -> Response:
     async with _closing(table.batches):
-        making = await _on_disk(begin)
+        making = await on_disk(begin, instead=_OR_LINES)
         try:
             async for rows in table.batches:
-                await _on_disk(making.take, rows)
+                await on_disk(making.take, rows, instead=_OR_LINES)
                 await _require_connected(request)
-            file = await _on_disk(making.finish)
+            file = await on_disk(making.finish, instead=_OR_LINES)
         except BaseException:
             making.close()
             raise
@@ -192,7 +183,7 @@ async def _whole(
         "Dossier-Content-SHA256": making.hash.content_sha256,
         "Dossier-Basis": json.dumps(orjson.loads(to_json(basis))),
     }
-    return _File(request, file, {**PRIVATE, **headers, **stated})
+    return FileAnswer(request, file, {**PRIVATE, **headers, **stated})
 
 
 async def _require_connected(request: Request) -> None:
@@ -204,37 +195,3 @@ def _parquet_file(columns: Sequence[str], basis: Mapping[str, Any]) -> TableFile
     from api.parquet_file import ParquetFile  # noqa: PLC0415 - only who asks for Parquet pays for its library
 
     return ParquetFile(columns, basis)
-
-
-async def _on_disk(work: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Work on a temporary file, in a thread. Raises Problem 503 when there is no room for it."""
-    try:
-        return await asyncio.to_thread(work, *arguments)
-    except OSError as error:
-        _LOG.error("no temporary file", error=error.strerror or type(error).__name__)
-        raise Problem(
-            "no-room-for-answer",
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "There is no room for the answer",
-            f"it could not be written to a temporary file; come back later, or take {NDJSON}, which needs none",
-        ) from error
-
-
-class _File(Response):
-    """A file from its beginning to its end, closed then."""
-
-    def __init__(self, request: Request, file: IO[bytes], headers: Mapping[str, str]) -> None:
-        super().__init__(None, HTTPStatus.OK, headers)
-        self.headers["content-length"] = str(file.seek(0, 2))
-        file.seek(0)
-        self._request = request
-        self._file = file
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        with self._file as file:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                await _send_more(send, chunk)
-                if await self._request.is_disconnected():
-                    return
-        await send({"type": "http.response.body", "body": b""})
