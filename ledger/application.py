@@ -13,6 +13,7 @@ from eventsourcing.utils import Environment
 from domain.events import RecordedEvent
 from ledger import codec
 from ledger.factory import LedgerFactory
+from ledger.frame import unframed
 from ledger.keys import KeyStore
 from ledger.mapper import LedgerMapper
 from ledger.pool import Pool
@@ -63,3 +64,8 @@ class Ledger(Application[UUID]):
     def erasures(self, customer_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, UUID]]:
         """What was erased of these customers' streams by now; only those of which anything was."""
         return cast("LedgerRecorder", self.recorder).select_erasures(customer_ids)
+
+    def entry_hashes(self, customer_id: UUID, first: int, last: int) -> list[bytes]:
+        """By which hashes the log knows a customer's events of those versions."""
+        stored = self.recorder.select_events(customer_id, gt=first - 1, lte=last)
+        return [codec.entry_hash(unframed(event.state).entry) for event in stored]

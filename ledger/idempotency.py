@@ -67,6 +67,7 @@ class Idempotency:
             tuple(events),
             {int(version): datetime.fromisoformat(at) for version, at in (earlier.masked or {}).items()},
             replayed=True,
+            entry_hashes=self._ledger.entry_hashes(earlier.stream, earlier.first_version, earlier.last_version),
         )
 
     def _revision(self, earlier: Earlier) -> str:

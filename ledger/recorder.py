@@ -54,13 +54,16 @@ class LedgerRecorder(ApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Append all events, or none; `inline` are statements to run in the same transaction.
 
-        `recorded_at` says of each event when it was recorded, for who knows it without opening the entry. The events
-        of a stream are given in the order of their versions. Raises AppendConflict, ConcurrencyFailure, Unavailable,
-        or another of the library's persistence errors.
+        `recorded_at` says of each event when it was recorded, for who knows it without opening the entry; into the
+        list `entry_hashes` go the hashes by which the log will know the events. The events of a stream are given in
+        the order of their versions. Raises AppendConflict, ConcurrencyFailure, Unavailable, or another of the
+        library's persistence errors.
         """
         recorded_at = kwargs.get("recorded_at") or [None] * len(stored_events)
         appended = list(map(_taken_apart, stored_events, recorded_at))
         _require_version_order(appended)
+        if (hashes := kwargs.get("entry_hashes")) is not None:
+            hashes += [codec.entry_hash(event.entry) for event in appended]
         statements = _few([append_statement(appended)] if appended else [], kwargs.get("inline", ()))
         with translated(), self._pool.connection() as connection:
             if len(statements) == 1 and connection.autocommit and not self._completes:

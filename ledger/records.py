@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -288,7 +289,11 @@ class Records:
             *self._files.statements(changes),
         ]
         recorded_at = [event.envelope.recorded_at.isoformat() for event in events]
-        self._ledger.save(*events, inline=inline, recorded_at=recorded_at)
+        hashes: list[bytes] = []
+        self._ledger.save(*events, inline=inline, recorded_at=recorded_at, entry_hashes=hashes)
+        remaining = iter(hashes)
+        for _, receipt in accepted:  # those of repetitions in this batch share the list
+            receipt.entry_hashes.extend(islice(remaining, len(receipt.events)))
 
 
 def _move_on(world: _World, submission: Submission, draft: CustomerFile, receipt: Receipt) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -45,7 +45,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was recorded. `masked` tells, per version, from when on a later fact hides the recorded one."""
+    """What was recorded. `masked` tells, per version, from when on a later fact hides the recorded one.
+
+    `entry_hashes` are those by which the log will know the events; empty until they are stored, and of a dry run.
+    """
 
     customer_id: UUID
     registered: bool
@@ -54,6 +57,7 @@ class Receipt:
     events: tuple[RecordedEvent, ...]
     masked: dict[int, datetime]
     replayed: bool = False
+    entry_hashes: list[bytes] = field(default_factory=list)
 
     @property
     def version(self) -> int:
