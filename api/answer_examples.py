@@ -84,6 +84,14 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
                 "data": _TIER_DATA,
             }
         ],
+        "entry_hashes": ["PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw="],
+    },
+    "EventReceipt": {
+        "customer_id": _CUSTOMER,
+        "version": 24,
+        "position": 260,
+        "entry_hash": "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=",
+        "proof": "c2sp.org/tlog-proof@v1\nindex 259\n…\n\ndossier.local/1f0a4d0e\n260\n…",
     },
     "Profile": {
         "customer_id": _CUSTOMER,

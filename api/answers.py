@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.dependencies import is_dry_run, prefers_minimal
+from api.dependencies import is_dry_run, prefers_minimal, prefers_sealed, service_of
 from api.encoding import to_json
 from domain.events import RecordedEvent
 from ledger import plain
+from ledger.evidence_errors import NotSealedYet
+from ledger.notes import base64
 from ledger.records import Receipt
 
 JSON: Final = "application/json"
@@ -42,8 +44,11 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = 
     return Json(to_json(content), status, headers)
 
 
-def written(request: Request, receipt: Receipt) -> Response:
-    """The answer to an accepted write; a replayed request gets the same one again."""
+def written(request: Request, receipt: Receipt, proved: Sequence[Mapping[str, Any]] | None = None) -> Response:
+    """The answer to an accepted write; a replayed request gets the same one again.
+
+    `proved` is where the log has its events, for who preferred to wait for that.
+    """
     content: dict[str, Any] = {
         "customer_id": receipt.customer_id,
         "version": receipt.version,
@@ -53,12 +58,31 @@ def written(request: Request, receipt: Receipt) -> Response:
         content["events"] = [_event(event, receipt) for event in receipt.events]
     if is_dry_run(request):
         return json_response({**content, "dry_run": True})
+    content["entry_hashes"] = list(map(base64, receipt.entry_hashes))
     headers = {"ETag": f'"{receipt.revision}"', "Dossier-Token": f"{receipt.customer_id}:{receipt.version}"}
     if receipt.replayed:
         headers["Idempotent-Replayed"] = "true"
+    if proved is not None:
+        content["receipts"] = proved
+        headers["Preference-Applied"] = "wait=sealed"
     if receipt.registered:
         headers["Location"] = f"/v1/customers/{receipt.customer_id}"
     return json_response(content, 201 if receipt.registered else 200, headers)
+
+
+async def recorded(request: Request, receipt: Receipt) -> Response:
+    """The answer to an accepted write, after a wait for its receipts if the caller prefers that.
+
+    If none come in time the answer is the same without them, and does not claim that the preference was applied.
+    """
+    if not prefers_sealed(request) or is_dry_run(request):
+        return written(request, receipt)
+    first = receipt.events[0].envelope.version
+    try:
+        proved = await service_of(request).receipts.wait_for(receipt.customer_id, first, receipt.version)
+    except NotSealedYet:
+        return written(request, receipt)
+    return written(request, receipt, proved)
 
 
 def unchanged(request: Request, etag: str) -> Response | None:

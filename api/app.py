@@ -15,19 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
-from api.connections import KEY_READERS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
+from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.forgetting import forgetting
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
+from api.packs import Packs
 from api.probe import Probe
+from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import BodyRooms
 from api.routes import (
     audit,
     commands,
     erasures,
+    evidence,
     health,
     history,
     lists,
@@ -46,6 +49,7 @@ from ledger.application import Ledger
 from ledger.keys import KeyStore
 from ledger.log_errors import LogKeyMissing
 from ledger.log_key import log_key_from
+from ledger.notes import VerifierKey
 from ledger.pool import pool_of_keys
 from ledger.records import Records
 from ledger.refusal_file import RefusalFile
@@ -92,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.refusals = RefusalFile(settings.log_memory_file)
         app.state.log_key = _log_key(settings)
         app.state.strangers = asyncio.Semaphore(STRANGERS)
+        log_keys = [] if app.state.log_key is None else [VerifierKey.from_text(app.state.log_key)]
         app.state.service = Service(
             writer,
             readers,
@@ -109,6 +114,8 @@ def create_app(settings: Settings) -> FastAPI:
             current_profiles,
             CatchUp(readers),
             Replays(keys),
+            Packs(conninfo, keys, log_keys, PACKS),
+            Receipts(readers, settings.read_wait_seconds),
             asyncio.Semaphore(WHOLE_TABLES),
             wait_seconds=settings.read_wait_seconds,
         )
@@ -137,7 +144,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
     reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
-    for router in (*(routes.router for routes in (commands, *reads, health, log)), log.proofs):
+    for router in (*(routes.router for routes in (commands, *reads, evidence, health, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(router.routes)
     openapi.install(app)

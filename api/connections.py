@@ -18,5 +18,8 @@ STRANGERS: Final = 2
 KEY_READERS: Final = 2
 """To the keys' own database, where they have one."""
 
-PER_WORKER: Final = WRITERS + READERS + 1
+PACKS: Final = 1
+"""So many evidence packs are made at once, each through a connection of its own."""
+
+PER_WORKER: Final = WRITERS + READERS + PACKS + 1
 """The one more is what /readyz asks through."""

@@ -24,7 +24,9 @@ from api.bodies import LONGEST_BODY_BYTES
 from api.current_profiles import CurrentProfiles
 from api.errors import Problem
 from api.gathering import Gathering
+from api.packs import Packs
 from api.parameters import flag, require_known_parameters
+from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.tokens import TokenVerifier, unauthorized
@@ -60,6 +62,8 @@ class Service:
     current_profiles: CurrentProfiles
     catch_up: CatchUp
     replays: Replays
+    packs: Packs
+    receipts: Receipts
     whole_tables: asyncio.Semaphore
     """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
     wait_seconds: float
@@ -112,7 +116,16 @@ def is_dry_run(request: Request) -> bool:
 
 
 def prefers_minimal(request: Request) -> bool:
-    return "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower()
+    return _prefers(request, "return=minimal")
+
+
+def prefers_sealed(request: Request) -> bool:
+    """Whether the answer to a write may wait until a signed checkpoint covers it."""
+    return _prefers(request, "wait=sealed")
+
+
+def _prefers(request: Request, preference: str) -> bool:
+    return preference in request.headers.get("prefer", "").replace(" ", "").lower()
 
 
 class received:  # noqa: N801 - reads as what it gives: async with received(request) as body

@@ -28,6 +28,7 @@ from domain.decisions import COMMANDS
 from domain.errors import FieldError, Refusal
 from domain.slots import pointer
 from ledger import errors as ledger
+from ledger import evidence_errors as evidence
 from ledger import log_errors as log
 from projections import errors as projections
 
@@ -73,6 +74,11 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     log.MalformedTile: ("malformed-tile", 422, "No tile has such a path"),
     log.NotSigned: ("not-signed", 404, "The log was not signed there"),
     log.TileNotSigned: ("tile-not-signed", 404, "The log was not signed that far"),
+    evidence.NothingSigned: ("not-signed", 404, "The log was not signed there"),
+    evidence.VersionUnknown: ("event-unknown", 404, "The file has no such version"),
+    evidence.CheckpointAhead: ("checkpoint-ahead", 409, "The checkpoint covers more than is signed here"),
+    evidence.NotSealedYet: ("not-sealed", 503, "No signed checkpoint covers the event yet"),
+    evidence.HistoryForked: ("history-forked", 409, "The log does not begin as the checkpoint says"),
     projections.PositionNotSealed: ("position-unknown", 404, "That position is not sealed"),
     projections.ReadModelsBehind: ("not-caught-up", 503, "The read model has not got there yet"),
     projections.EventUnknown: ("event-unknown", 404, "The file has no such version"),

@@ -152,6 +152,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "columns": ["customer_id", "/tier/VALUE/code", "/owner/ACCOUNT_MANAGER"],
     },
+    "EvidenceBody": {"customer_id": "0198c0de-0000-7000-8000-000000000001", "disclose": ["1", "3.0"]},
     "PortfolioDiffBody": {
         "from": {"known_at": "2026-03-31T23:59:59+08:00"},
         "to": {"known_at": "2026-06-30T23:59:59+08:00"},

@@ -64,8 +64,16 @@ _ETAG: Final = {"ETag": {"description": "Names what the answer shows; for If-Non
 _WRITE_HEADERS: Final = {
     "ETag": {"description": "The file's new revision; for If-Match.", "schema": _TEXT},
     "Dossier-Token": {"description": "For `after`: reads that must include this write.", "schema": _TEXT},
+    "Preference-Applied": {
+        "description": "`wait=sealed` when the answer has the receipts that were to be waited for.",
+        "schema": _TEXT,
+    },
     "Idempotent-Replayed": {"description": "`true` when this was done before under the same key.", "schema": _TEXT},
 }
+_PREFERENCES: Final = (
+    "return=minimal leaves the events out of the answer. wait=sealed waits a moment for the events' receipts: their"
+    " positions, and proofs against a signed checkpoint; what was recorded is answered without them if they are late."
+)
 _PAGE_HEADERS: Final = {"Link": {"description": 'The next page, rel="next".', "schema": _TEXT}}
 _PROBLEM: Final = {
     "description": "A problem",
@@ -96,7 +104,7 @@ def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[s
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
             *headers,
-            _header("Prefer", "return=minimal leaves the events out of the answer.", required=False),
+            _header("Prefer", _PREFERENCES, required=False),
             _query("dry_run", "Decide, and store nothing.", {"type": "boolean", "default": False}),
         ],
         "responses": {"201" if opens_file else "200": answered, "default": _PROBLEM},
@@ -130,6 +138,15 @@ def question(body: type[BaseModel], answer: type[BaseModel], *parameters: str, f
     content = described["responses"]["200"]["content"]
     content |= {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in formats}
     return {"requestBody": {"required": True, "content": _content(body, EXAMPLES[body.__name__])}, **described}
+
+
+def file_question(body: type[BaseModel], media_type: str, description: str) -> Described:
+    """The `openapi_extra` of a route that answers what a body asks for with a file."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        "requestBody": {"required": True, "content": _content(body, EXAMPLES[body.__name__])},
+        "responses": {"200": {"description": description, "content": content}, "default": _PROBLEM},
+    }
 
 
 def health(answer: type[BaseModel]) -> Described:

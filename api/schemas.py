@@ -40,13 +40,32 @@ class RecordedEvent(Answer):
     data: dict[str, Any]
 
 
+class Receipt(Answer):
+    """Where the log has an event. `proof` is a C2SP tlog-proof: it leads from `entry_hash` to a signed checkpoint."""
+
+    version: int
+    position: int
+    entry_hash: str
+    proof: str
+
+
+class EventReceipt(Receipt):
+    customer_id: UUID
+
+
 class Recorded(Answer):
-    """`events` is left out with `Prefer: return=minimal`; `dry_run` says that nothing was stored."""
+    """`events` is left out with `Prefer: return=minimal`; `dry_run` says that nothing was stored.
+
+    `entry_hashes`: the leaf hashes by which the log knows the events, in base64 and in the order of their versions,
+    the last of which is `version`. `receipts` are there with `Prefer: wait=sealed` if they came in time.
+    """
 
     customer_id: UUID
     version: int
     profile_version: int
     events: list[RecordedEvent] = []
+    entry_hashes: list[str] = []
+    receipts: list[Receipt] = []
     dry_run: bool = False
 
 

@@ -36,10 +36,16 @@ class _Awaited:
 
 
 class CatchUp:
-    """Looks through a connection of `pool`, briefly, while anybody waits. One event loop at a time."""
+    """Looks through a connection of `pool`, briefly, while anybody waits. One event loop at a time.
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[TupleRow]]) -> None:
+    `statement` brings how far we are, and the positions of some events: of the read models, unless it is another one.
+    """
+
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection[TupleRow]], statement: str = _QUERIES["passed"]
+    ) -> None:
         self._pool = pool
+        self._statement = statement
         self._awaited: dict[Future[None], _Awaited] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -65,7 +71,7 @@ class CatchUp:
             try:
                 async with self._pool.connection() as connection:
                     unsealed = {item.event for item in self._awaited.values() if item.position is None and item.event}
-                    reached, positions = await _progress(connection, sorted(unsealed))
+                    reached, positions = await _progress(connection, self._statement, sorted(unsealed))
             except Exception as error:  # noqa: BLE001 - it is the answer of all who wait
                 self._tell_all(error)
             else:
@@ -90,10 +96,12 @@ class CatchUp:
                 future.set_exception(error)
 
 
-async def _progress(connection: AsyncConnection[Any], events: list[_Event]) -> tuple[int, dict[_Event, int | None]]:
-    """How far the read models are, and the positions of those events; of one snapshot."""
+async def _progress(
+    connection: AsyncConnection[Any], statement: str, events: list[_Event]
+) -> tuple[int, dict[_Event, int | None]]:
+    """How far we are, and the positions of those events; of one snapshot."""
     params = {"streams": [stream for stream, _ in events], "versions": [version for _, version in events]}
-    row = await (await connection.execute(_QUERIES["passed"], params)).fetchone()
+    row = await (await connection.execute(statement, params)).fetchone()
     assert row is not None  # noqa: S101 - this statement always brings a row
     reached, positions = row
     return int(reached), dict(zip(events, positions, strict=True))

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from api import bodies, openapi
-from api.answers import written
+from api.answers import recorded
 from api.dependencies import received, service_of, submission_of
 from api.direct_route import DirectRoute, path_id
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
@@ -73,7 +73,7 @@ async def register_customer(request: Request) -> Response:
             receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
         except Refusal as refusal:
             raise bodies.in_registration(refusal) from refusal
-    return written(request, receipt)
+    return await recorded(request, receipt)
 
 
 async def record_changes(request: Request, customer_id: UUID) -> Response:
@@ -82,7 +82,7 @@ async def record_changes(request: Request, customer_id: UUID) -> Response:
     async with received(request) as body:
         changes = list(bodies.listed_changes(bodies.parse(bodies.ChangesBody, body), service.new_id))
         receipt = await service.writer.submit(submission_of(request, body, customer_id, changes))
-    return written(request, receipt)
+    return await recorded(request, receipt)
 
 
 def _handler(
@@ -94,7 +94,7 @@ def _handler(
             named = {name: path_id(request, name) for name in from_path}
             change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
             receipt = await service.writer.submit(submission_of(request, body, customer_id, [change]))
-        return written(request, receipt)
+        return await recorded(request, receipt)
 
     return handle
 
