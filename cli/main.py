@@ -25,6 +25,7 @@ VERBS: Final = {
     "audit": "cli.audit",
     "portfolio": "cli.portfolio",
     "portfolio-diff": "cli.portfolio_diff",
+    "evidence": "cli.evidence",
     "import-changes": "cli.import_changes",
     "token": "cli.operate",
     "migrate": "cli.operate",
