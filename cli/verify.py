@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from cli.checkpoints import AgainstOption, KeyOption, kept_checkpoints, known_keys
 from cli.errors import CliError, Damaged
 from cli.operate import database
 from cli.options import DatabaseOption, DataOption, load_settings, print_json
+from cli.progress import progress
 from cli.stored import reading_stored, require_database, stored_kek
+from cli.verify_folder import verify_folder
 from ledger.errors import KeyEncryptionError
-from ledger.findings import Finding
+from ledger.findings import Finding, limited
 from ledger.verify import Extent, SnapshotKeys, extent_of, keys_at
+from ledger.verify_against import against_findings
 from projections.comparison import FOLLOWED, INLINE
 from projections.verify import verify as verify_all
 from settings import Settings
 
 
 def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A published log, to be verified instead of the database.", show_default=False)
+    ] = None,
     *,
     evidence_only: Annotated[
         bool, typer.Option("--evidence-only", help="Leave out the read models, which can be rebuilt.")
     ] = False,
+    against: AgainstOption = None,
+    key: KeyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
     data: DataOption = None,
     database_url: DatabaseOption = None,
 ) -> None:
-    """Verify streams, log, keys, requests and read models. Changes nothing; a service may be at work meanwhile."""
+    """Verify streams, log, keys, requests and read models. Changes nothing; a service may be at work meanwhile.
+
+    Of a published log: all entries and tiles, and that they are what the checkpoint says.
+    """
     settings = load_settings(data=data, database_url=database_url)
+    if folder is not None:
+        verify_folder(folder, known_keys(settings, key), against or (), as_json=as_json)
+        return
+    kept = kept_checkpoints(against, known_keys(settings, key)) if against else []
     require_database(settings)
     kek = stored_kek(settings)
     read_models = () if evidence_only else (*FOLLOWED, *INLINE)
@@ -50,8 +63,10 @@ def verify(
     ):
         _require_kek(keys, settings)
         extent = extent_of(connection)
-        with _progress(extent.positions + extent.events * (2 if read_models else 1), hidden=as_json) as advance:
-            for finding in verify_all(connection, keys, read_models=read_models, counts=counts, advance=advance):
+        with progress(extent.positions + extent.events * (2 if read_models else 1), hidden=as_json) as advance:
+            found = verify_all(connection, keys, read_models=read_models, counts=counts, advance=advance)
+            held = chain.from_iterable(against_findings(connection, each, extent.positions) for each in kept)
+            for finding in chain(limited(held, counts), found):
                 findings.append(finding)
                 if not as_json:
                     typer.echo(f"{finding.place}: {finding.check}: {finding.detail}")
@@ -84,16 +99,3 @@ def _require_kek(keys: SnapshotKeys, settings: Settings) -> None:
     except KeyEncryptionError as error:
         named = "DOSSIER_KEK" if settings.kek else settings.kek_file
         raise CliError(f"{named} is not the key of this database: {error}") from error
-
-
-@contextmanager
-def _progress(total: int, *, hidden: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; what moves it on."""
-    console = Console(stderr=True)
-    columns = (TextColumn("verifying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    hidden = hidden or not console.is_terminal
-    # Findings are printed above the bar on a terminal, and go where they are sent when they are not.
-    redirect = sys.stdout.isatty()
-    with Progress(*columns, console=console, disable=hidden, transient=True, redirect_stdout=redirect) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda number: progress.advance(task, number)

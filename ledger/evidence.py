@@ -23,7 +23,8 @@ from psycopg import Connection
 
 from db.queries import load
 from ledger import codec, tree
-from ledger.checkpoint import Checkpoint, opened
+from ledger.believed import believed
+from ledger.checkpoint import Checkpoint
 from ledger.codec import Checked, DataKeys
 from ledger.disclosure import key_of_part, open_part
 from ledger.errors import SubjectErased, UnreadableEvent
@@ -82,7 +83,7 @@ def write_pack(
     note, signed = _signed(connection, log_keys)
     last = _last_version(connection, asked, signed)
     proofs = _Proofs(connection, note, signed)
-    consistency = None if asked.earlier is None else proofs.consistency(opened(asked.earlier, log_keys))
+    consistency = None if asked.earlier is None else proofs.consistency(believed(asked.earlier, log_keys))
     with ZippedPack(file) as pack:
         signer = next(key for key in log_keys if key.name == signed.origin)
         readme = Template((_PACK / "README.md").read_text(encoding="utf-8"))
@@ -107,7 +108,7 @@ def _signed(connection: Connection[Any], log_keys: Sequence[VerifierKey]) -> tup
         raise NothingSigned("no checkpoint of the log is signed yet")
     note = str(row[0])
     try:
-        return note, opened(note.encode(), log_keys)
+        return note, believed(note.encode(), log_keys)
     except LogError as error:
         raise NothingSigned(f"the newest checkpoint proves nothing: {error}") from error
 
