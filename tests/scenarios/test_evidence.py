@@ -79,9 +79,10 @@ def test_a_write_is_answered_with_the_hash_of_each_entry(editor: Api) -> None:
 
 def test_a_repeated_request_has_the_same_hashes(editor: Api) -> None:
     file = editor.register()
-    how = {"if_match": file.etag, "idempotency_key": str(uuid4()), "prefer": "return=minimal"}
-    first = file.send("/attributes", {"key": "k", "value": 1, **WELL_FOUNDED}, **how)
-    again = file.send("/attributes", {"key": "k", "value": 1, **WELL_FOUNDED}, **how)
+    body, etag, key = {"key": "k", "value": 1, **WELL_FOUNDED}, file.etag, str(uuid4())
+    first, again = (
+        file.send("/attributes", body, if_match=etag, idempotency_key=key, prefer="return=minimal") for _ in range(2)
+    )
     assert again.headers["idempotent-replayed"] == "true"
     assert (first.json(), len(first.json()["entry_hashes"])) == (again.json(), 1)
 
