@@ -8,7 +8,7 @@ is, for `verify.py` to find.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -28,7 +28,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.codec import Checked, DataKeys
 from ledger.disclosure import key_of_part, open_part
 from ledger.errors import SubjectErased, UnreadableEvent
-from ledger.evidence_errors import CheckpointAhead, HistoryForked, NothingSigned, VersionUnknown
+from ledger.evidence_errors import CheckpointAhead, HistoryForked, NothingSigned, NotSealedYet, VersionUnknown
 from ledger.frame import framed
 from ledger.log_errors import LogError
 from ledger.notes import VerifierKey, base64
@@ -78,7 +78,8 @@ def write_pack(
     """Write the pack as a zip archive, from a connection that reads as of one moment (`verify.one_moment`).
 
     `log_keys` are those that sign for this log, and did. Raises EvidenceRefused, LogError for an earlier checkpoint
-    that is not believed, UnreadableEvent or DataKeyMissing for a part that is to be disclosed and does not open.
+    that is not believed, NotSealedYet while an erasure is not signed, UnreadableEvent or DataKeyMissing for a part that
+    is to be disclosed and does not open.
     """
     note, signed = _signed(connection, log_keys)
     last = _last_version(connection, asked, signed)
@@ -95,7 +96,8 @@ def write_pack(
         if asked.earlier is not None and consistency is not None:
             pack.add("earlier/checkpoint", asked.earlier)
             pack.add("earlier/consistency", consistency)
-        stream = _Stream(pack, proofs, data_keys, asked, _erased_by(connection, asked.customer_id, signed.size))
+        erasures = _Erasures(connection, asked.customer_id, signed.size)
+        stream = _Stream(pack, proofs, data_keys, asked, erasures)
         for version, rows in _signed_events(connection, asked.customer_id, signed.size):
             stream.add(version, rows)
         pack.finish(asked.customer_id, last)
@@ -134,11 +136,36 @@ def _signed_events(
             yield version, list(rows)
 
 
-def _erased_by(connection: Connection[Any], customer_id: UUID, size: int) -> Mapping[str, str]:
-    """By subject the event that erased it; of several the first one."""
-    rows = connection.execute(_QUERIES["erasing_entries"], {"stream": customer_id, "size": size})
-    entries = (orjson.loads(entry) for (entry,) in rows)
-    return {entry["erases"]: entry["event_id"] for entry in entries if "erases" in entry}
+class _Erasures:
+    """What was erased of a stream by now: by subject the event, and of which of these events the pack can tell."""
+
+    def __init__(self, connection: Connection[Any], customer_id: UUID, size: int) -> None:
+        self._customer = str(customer_id)
+        self._events: dict[str, str] = {}
+        self._told: set[str] = set()
+        for entry, is_signed in connection.execute(
+            _QUERIES["erasing_entries"], {"stream": customer_id, "size": size}
+        ).fetchall():
+            self._take(entry, is_signed=is_signed)
+
+    def of(self, subject: str) -> str | None:
+        """The event because of which the subject's parts are erased; a whole file's erasure spares its records."""
+        by = self._events.get(subject)
+        return by if by is not None or subject == RECORDS_SUBJECT else self._events.get(self._customer)
+
+    def is_told(self, event_id: str) -> bool:
+        """Whether the signed log has the event."""
+        return event_id in self._told
+
+    def _take(self, entry: bytes, *, is_signed: bool) -> None:
+        try:
+            members = orjson.loads(entry)
+            subject, event_id = str(members["erases"]), str(members["event_id"])
+        except (ValueError, KeyError, TypeError):
+            return  # it erases nothing; the pack has it as it is
+        self._events[subject] = event_id
+        if is_signed:
+            self._told.add(event_id)
 
 
 class _Proofs:
@@ -169,13 +196,13 @@ class _Stream:
     """Puts the events of a customer into a pack, one after the other."""
 
     def __init__(
-        self, pack: ZippedPack, proofs: _Proofs, data_keys: DataKeys, asked: Asked, erased_by: Mapping[str, str]
+        self, pack: ZippedPack, proofs: _Proofs, data_keys: DataKeys, asked: Asked, erasures: _Erasures
     ) -> None:
         self._pack = pack
         self._proofs = proofs
         self._data_keys = data_keys
         self._asked = asked
-        self._erased_by = erased_by
+        self._erasures = erasures
         self._explained: set[str] = set()
         self._disclosed = self._withheld = self._erased = 0
 
@@ -190,33 +217,33 @@ class _Stream:
         self._pack.add(f"entries/{index}.json", entry)
         self._pack.add(f"entries/{index}.tlog-proof", self._proofs.inclusion(index))
         parts = [(row[4], row[5]) for row in rows if row[4] is not None]
-        for number, ciphertext in parts:
-            self._pack.add(f"payload/{index}.{number}.ct", ciphertext)
         try:
             event = codec.checked(StoredEvent(self._asked.customer_id, version, stored_name, framed(entry, parts)))
         except UnreadableEvent:
-            return  # there is nothing to open; the entry goes out as it is
-        for number in range(len(event.commitments)):
-            self._add_part(event, index, number)
+            for number, ciphertext in parts:
+                self._pack.add(f"payload/{index}.{number}.ct", ciphertext)
+            return  # there is nothing to open; all goes out as it is
+        for number, commitment in enumerate(event.commitments):
+            self._add_part(event, index, number, self._erasures.of(str(commitment.subject)))
 
-    def _add_part(self, event: Checked, index: int, number: int) -> None:
-        if number not in event.ciphertexts:
-            self._state_erased(event, index, number)
-        elif self._asked.disclosure.includes(event.version, number) and self._disclose(event, index, number):
+    def _add_part(self, event: Checked, index: int, number: int, erased_by: str | None) -> None:
+        """A part that was erased is stated so, also while its ciphertext is still there. Raises NotSealedYet."""
+        ciphertext = event.ciphertexts.get(number)
+        if erased_by is not None and self._erasures.is_told(erased_by):
+            self._pack.add(f"payload/{index}.{number}.erased", b'{"by": "%s"}\n' % erased_by.encode())
+            self._erased += 1
+            return
+        if ciphertext is None:
+            if erased_by is not None:
+                raise NotSealedYet(f"the event {erased_by}, which erased something, is not signed yet")
+            return  # it is missing, and nothing is stated
+        self._pack.add(f"payload/{index}.{number}.ct", ciphertext)
+        wanted = erased_by is None and self._asked.disclosure.includes(event.version, number)
+        if wanted and self._disclose(event, index, number):
             self._disclosed += 1
             self._explain(event)
         else:
             self._withheld += 1
-
-    def _state_erased(self, event: Checked, index: int, number: int) -> None:
-        """Say because of which event; where there is none, the part is missing and nothing is stated."""
-        subject = str(event.commitments[number].subject)
-        by = self._erased_by.get(subject)
-        if by is None and subject != RECORDS_SUBJECT:
-            by = self._erased_by.get(str(event.stream))
-        if by is not None:
-            self._pack.add(f"payload/{index}.{number}.erased", _statement(by))
-            self._erased += 1
 
     def _disclose(self, event: Checked, index: int, number: int) -> bool:
         """Whether there was a key: of a subject that is just being erased there is none, while its parts still are."""
@@ -234,7 +261,3 @@ class _Stream:
         if schema is not None and name not in self._explained:
             self._explained.add(name)
             self._pack.add(name, schema)
-
-
-def _statement(event_id: str) -> bytes:
-    return b'{"by": "%s"}\n' % event_id.encode()

@@ -18,9 +18,9 @@ ORDER BY log.version, payload.part;
 SELECT max(version) FROM ledger.log WHERE stream = %(stream)s AND idx < %(size)s;
 
 -- name: erasing_entries
--- The entries of a stream up to a size because of which something was erased, the newest first.
-SELECT event.entry
+-- The entries of a stream because of which something was erased, the newest first, and whether a size covers them.
+SELECT event.entry, coalesce(log.idx < %(size)s, false)
 FROM ledger.event
-JOIN ledger.log USING (stream, version)
-WHERE event.stream = %(stream)s AND log.idx < %(size)s AND event.type = 'customer.personal-data-erased'
+LEFT JOIN ledger.log USING (stream, version)
+WHERE event.stream = %(stream)s AND event.type = 'customer.personal-data-erased'
 ORDER BY event.version DESC;

@@ -382,11 +382,11 @@ class Entry(NamedTuple):
     parts: tuple[Commitment, ...]
 
     def covers(self, other: Entry, subject: str) -> bool:
-        """Whether a part of an earlier event may be gone because of this one.
+        """Whether a part of an earlier event of the stream may be gone because of this one.
 
         A customer's own erasure takes all of its file along, but for the records of erasures.
         """
-        is_whole_file = self.erases == self.stream == other.stream and subject != RECORDS_SUBJECT
+        is_whole_file = self.erases == self.stream and subject != RECORDS_SUBJECT
         return other.idx < self.idx and (self.erases == subject or is_whole_file)
 
 
@@ -582,7 +582,6 @@ class Audit:
         self._manifest = Manifest()
         self._accounted = {MANIFEST, *_ALWAYS}
         self._erasing: dict[str, Entry] = {}
-        self._foreign: dict[str, Entry] = {}
         self._stated: list[tuple[Entry, int]] = []
         with self.findings.at(MANIFEST):
             self._manifest = manifest_in(pack.read(MANIFEST))
@@ -674,8 +673,6 @@ class Audit:
             entry = entry_in(index, content)
             with self.findings.at(place):
                 self._place_in_stream(entry)
-            if entry.erases is not None:
-                self._erasing[entry.event_id] = entry
             for number in range(len(entry.parts)):
                 self._check_part(entry, number)
             return
@@ -697,8 +694,9 @@ class Audit:
         """Versions follow each other without a gap, in the order of the log. Raises Fault."""
         self.stream.customer = self.stream.customer or entry.stream
         if entry.stream != self.stream.customer:
-            self._foreign[entry.event_id] = entry
-            return
+            raise Fault(Verdict.UNEXPECTED, "is of another customer")
+        if entry.erases is not None:
+            self._erasing[entry.event_id] = entry
         last = self.stream.last
         due = last.version + 1 if last else 1
         self.stream.events += 1
@@ -757,12 +755,10 @@ class Audit:
 
     def _check_statements(self) -> None:
         """Each part that is said to be erased is so because of an event of the log."""
-        named = set()
         for entry, number in self._stated:
             place = f"payload/{entry.idx}.{number}.erased"
             with self.findings.at(place):
                 event_id = statement_in(self._pack.read(place))
-                named.add(event_id)
                 erasing = self._erasing.get(event_id)
                 if erasing is None:
                     raise Fault(Verdict.MISSING, f"names the event {event_id}, and no such event in the pack erases")
@@ -771,9 +767,6 @@ class Audit:
                 self.stream.parts["erased"] += 1
                 told = f"by event {event_id}, recorded {erasing.recorded_at}, entry {erasing.idx} of the log"
                 self.findings.erased.append(Finding(Verdict.ERASED, place, told))
-        for event_id, entry in self._foreign.items():
-            if event_id not in named:
-                self.findings.add(Verdict.UNEXPECTED, f"entries/{entry.idx}.json", "is of another customer")
 
     # The files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -14,16 +15,18 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from db.pool import connect
 from ledger import evidence_errors as errors
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Tampered
 from ledger.evidence import Asked, Disclosure, Packed, write_pack
 from ledger.log_errors import NoteRefused
-from ledger.notes import new_note
+from ledger.notes import base64, new_note
 from ledger.pack import verify
 from ledger.pack.verify import Verdict
 from ledger.verify import one_moment
 from tests.ledger.forge import Files, audited
+from tests.ledger.sealing import enqueue
 from tests.ledger.signing import KEY, OTHER_KEY, Signing
 from tests.ledger.writing import Path as WritePath
 from tests.ledger.writing import attribute, registration, write_path
@@ -31,6 +34,7 @@ from tests.ledger.writing import attribute, registration, write_path
 ALL = Disclosure(everything=True)
 NONE = Disclosure()
 VKEY = str(KEY.verifier)
+EMPTY_HASH = base64(hashlib.sha256().digest())
 
 
 @dataclass
@@ -311,3 +315,106 @@ def test_parts_of_a_destroyed_key_are_withheld_while_they_are_still_there(house:
     assert faults(contents(archive)) == {}
     assert (told.disclosed, told.withheld) != (0, 0)
     assert told.withheld >= told.events
+
+
+# --- what was erased --------------------------------------------------------------------------------------------------
+
+
+def erase(house: House, subject: UUID) -> str:
+    """Record in the customer's stream that a subject was erased; the event's id."""
+    event_id = str(uuid7())
+    ((version,),) = house.signing.rows(
+        f"SELECT max(version) + 1 FROM ledger.event WHERE stream = '{house.customer}'"  # noqa: S608 - ours
+    )
+    entry = {
+        "stream": str(house.customer),
+        "version": version,
+        "event_id": event_id,
+        "type": "customer.personal-data-erased",
+        "schema": 1,
+        "recorded_at": "2026-11-30T00:00:00.000000Z",
+        "actor": "u-301",
+        "erases": str(subject),
+        "parts": [{"subject": verify.RECORDS_SUBJECT, "salt": "", "key": base64(bytes(32)), "ct": EMPTY_HASH}],
+    }
+    with connect(house.database, "dossier_app") as connection:
+        key = {"stream": house.customer, "version": version, "entry": json.dumps(entry).encode()}
+        connection.execute(
+            "INSERT INTO ledger.event (stream, version, type, entry)"
+            " VALUES (%(stream)s, %(version)s, 'customer.personal-data-erased', %(entry)s)",
+            key,
+        )
+        connection.execute(
+            "INSERT INTO ledger.payload (stream, version, part, ct) VALUES (%(stream)s, %(version)s, 0, '')", key
+        )
+        enqueue(connection, house.customer, version)
+    return event_id
+
+
+def contact_of(house: House) -> UUID:
+    of_contact = next(entry for entry in events_in(house.pack()).values() if len(entry["parts"]) == 2)
+    return UUID(of_contact["parts"][1]["subject"])
+
+
+def take_away(house: House, parts: str) -> None:
+    """Delete ciphertexts, as the eraser does."""
+    house.signing.attack(f"DELETE FROM ledger.payload WHERE stream = '{house.customer}' AND {parts}")  # noqa: S608 - ours
+
+
+def test_parts_that_were_erased_are_stated_with_the_event(house: House) -> None:
+    by = erase(house, contact_of(house))
+    take_away(house, "part = 1")
+    house.sign()
+    told, archive = house.packed(ALL)
+    audit = audited(contents(archive), keys=[VKEY])
+    assert audit.findings.faults == {}
+    assert told.erased == len(audit.findings.erased) > 0
+    assert all(by in finding.detail for finding in audit.findings.erased)
+    assert b"Zhang San" not in b"".join(contents(archive).values())
+
+
+def test_a_part_that_is_just_being_erased_is_stated_erased_and_not_given_away(house: House) -> None:
+    """The event is there, the eraser has not come yet: key and ciphertext still are."""
+    erase(house, contact_of(house))
+    house.sign()
+    told, archive = house.packed(ALL)
+    assert faults(contents(archive)) == {}
+    assert told.erased > 0
+    assert b"Zhang San" not in b"".join(contents(archive).values())
+
+
+def test_a_part_whose_erasure_is_not_signed_yet_is_withheld(house: House) -> None:
+    erase(house, contact_of(house))
+    told, archive = house.packed(ALL)
+    assert faults(contents(archive)) == {}
+    assert (told.erased, told.withheld > 0) == (0, True)
+    assert b"Zhang San" not in b"".join(contents(archive).values())
+
+
+def test_there_is_no_pack_while_parts_are_gone_of_which_the_log_cannot_tell_yet(house: House) -> None:
+    erase(house, contact_of(house))
+    take_away(house, "part = 1")
+    with pytest.raises(errors.NotSealedYet):
+        house.pack()
+    house.sign()
+    assert faults(house.pack()) == {}
+
+
+def test_of_a_customer_who_was_erased_the_entries_remain(house: House) -> None:
+    before = house.packed(ALL)[0]
+    by = erase(house, house.customer)
+    take_away(house, f"version < {before.events + 1}")
+    house.sign()
+    told, archive = house.packed(ALL)
+    audit = audited(contents(archive), keys=[VKEY])
+    assert audit.findings.faults == {}
+    assert told.erased == before.disclosed
+    assert audit.stream.events == before.events + 1
+    assert all(by in finding.detail for finding in audit.findings.erased)
+
+
+def test_an_erasing_entry_that_is_no_json_erases_nothing(house: House) -> None:
+    erase(house, house.customer)
+    house.signing.attack("UPDATE ledger.event SET entry = 'x' WHERE type = 'customer.personal-data-erased'")
+    house.sign()
+    assert house.packed(ALL)[0].erased == 0
