@@ -47,7 +47,7 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
         success = next(code for code in ("200", "201") if code in operation["responses"])
         answered, *other_formats = operation["responses"][success]["content"].values()
         assert all(other["schema"] == {"type": "string", "format": "binary"} for other in other_formats), path
-        if path.startswith("/log/"):  # bytes and lines, whose form is C2SP's
+        if path.startswith(("/log/", "/v1/evidence")):  # bytes and lines, whose form is C2SP's or our own
             assert answered["schema"]["type"] == "string", path
         else:
             assert answered["example"], path
@@ -76,4 +76,5 @@ def test_the_examples_of_answers_fit_their_models() -> None:
 
 def test_there_is_an_example_for_every_body_and_for_nothing_else() -> None:
     named = {bodies.command_body(command).__name__ for _, command, _ in ROUTES}
-    assert EXAMPLES.keys() == named | {"RegistrationBody", "ChangesBody", "PortfolioQueryBody", "PortfolioDiffBody"}
+    questions = {"PortfolioQueryBody", "PortfolioDiffBody", "EvidenceBody"}
+    assert EXAMPLES.keys() == named | questions | {"RegistrationBody", "ChangesBody"}
