@@ -28,7 +28,7 @@ import stat
 import struct
 import sys
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -61,6 +61,7 @@ _MOST_SIGNATURES: Final = 100
 _LARGEST_FILE: Final = 64 * 1024 * 1024
 _LARGEST_MANIFEST: Final = 1024 * 1024 * 1024
 _MOST_TOLD: Final = 20
+_WIDEST: Final = 500
 
 
 class Verdict(Enum):
@@ -592,8 +593,8 @@ class Audit:
         self._check_policy()
         self._check_checkpoint()
         self._check_earlier()
-        for index in sorted({int(match[1]) for match in map(_OF_ENTRY.match, self._pack.names) if match}):
-            self._check_entry(index)
+        for index, names in sorted(self._names_by_index().items()):
+            self._check_entry(index, names)
         self._check_end_of_stream()
         self._check_statements()
         self._check_schemas()
@@ -661,7 +662,13 @@ class Audit:
 
     # The customer's events
 
-    def _check_entry(self, index: int) -> None:
+    def _names_by_index(self) -> Mapping[int, Sequence[str]]:
+        names: defaultdict[int, list[str]] = defaultdict(list)
+        for match in filter(None, map(_OF_ENTRY.match, self._pack.names)):
+            names[int(match[1])].append(match.string)
+        return names
+
+    def _check_entry(self, index: int, names: Iterable[str]) -> None:
         place, proof_place = f"entries/{index}.json", f"entries/{index}.tlog-proof"
         self._accounted |= {place, proof_place}
         with self.findings.at(place):
@@ -677,7 +684,7 @@ class Audit:
                 self._check_part(entry, number)
             return
         # What belongs to an entry that cannot be read is not told as well.
-        self._accounted |= {name for name in self._pack.names if name.startswith(_beginnings(index))}
+        self._accounted.update(names)
 
     def _check_inclusion(self, index: int, proof: Proof) -> None:
         if proof.number != index:
@@ -795,10 +802,6 @@ class Audit:
                     raise _altered("is not the file that the manifest names")
 
 
-def _beginnings(index: int) -> tuple[str, str]:
-    return f"payload/{index}.", f"disclosure/{index}."
-
-
 def _key_in(content: bytes) -> bytes:
     try:
         text = content.decode("ascii")
@@ -864,8 +867,9 @@ def _listed(findings: Sequence[Finding]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Nothing in a pack may move the cursor of who reads about it, or fail to be printed."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    """Nothing in a pack may move the cursor of who reads about it, fill the page, or fail to be printed."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:_WIDEST])
+    return shown if len(text) <= _WIDEST else f"{shown}…"
 
 
 def document_of(audit: Audit) -> dict[str, Any]:

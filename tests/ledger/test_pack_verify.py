@@ -528,3 +528,8 @@ def test_a_report_of_thousands_of_findings_is_one_page() -> None:
 def test_the_cipher_and_the_verifier_agree_on_places() -> None:
     entry = verify.entry_in(0, told(3).entry)
     assert verify.place_of(entry, 1) == cipher.place_of(CUSTOMER, 3, 1)
+
+
+def test_no_text_of_a_pack_fills_the_page() -> None:
+    audit = audited({**GENUINE, "x" * 100_000: b""})
+    assert max(map(len, verify.report_of(audit).splitlines())) < 600
