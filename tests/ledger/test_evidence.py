@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from uuid_utils.compat import uuid7
 
 from db.pool import connect
+from ledger import cipher
 from ledger import evidence_errors as errors
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Tampered
@@ -34,7 +35,7 @@ from tests.ledger.writing import attribute, registration, write_path
 ALL = Disclosure(everything=True)
 NONE = Disclosure()
 VKEY = str(KEY.verifier)
-EMPTY_HASH = base64(hashlib.sha256().digest())
+RECORDS = UUID(verify.RECORDS_SUBJECT)
 
 
 @dataclass
@@ -308,24 +309,16 @@ def test_a_relabelled_event_is_told_by_its_entry(house: House) -> None:
     assert faults(house.pack()) == {}
 
 
-def test_parts_of_a_destroyed_key_are_withheld_while_they_are_still_there(house: House) -> None:
-    house.signing.attack(f"UPDATE keys.subject_key SET state = 'destroyed' WHERE subject = '{house.customer}'")  # noqa: S608 - ours
-    house.path.keys.forget(house.customer)
-    told, archive = house.packed(ALL)
-    assert faults(contents(archive)) == {}
-    assert (told.disclosed, told.withheld) != (0, 0)
-    assert told.withheld >= told.events
-
-
 # --- what was erased --------------------------------------------------------------------------------------------------
 
 
 def erase(house: House, subject: UUID) -> str:
-    """Record in the customer's stream that a subject was erased; the event's id."""
+    """Record in the customer's stream that a subject was erased, as the service does; the event's id."""
     event_id = str(uuid7())
     ((version,),) = house.signing.rows(
         f"SELECT max(version) + 1 FROM ledger.event WHERE stream = '{house.customer}'"  # noqa: S608 - ours
     )
+    sealed = sealed_under(house.path.keys.ensure([RECORDS])[RECORDS], house.customer, version)
     entry = {
         "stream": str(house.customer),
         "version": version,
@@ -335,20 +328,34 @@ def erase(house: House, subject: UUID) -> str:
         "recorded_at": "2026-11-30T00:00:00.000000Z",
         "actor": "u-301",
         "erases": str(subject),
-        "parts": [{"subject": verify.RECORDS_SUBJECT, "salt": "", "key": base64(bytes(32)), "ct": EMPTY_HASH}],
+        "parts": [{"subject": str(RECORDS), **sealed.commitment}],
     }
     with connect(house.database, "dossier_app") as connection:
-        key = {"stream": house.customer, "version": version, "entry": json.dumps(entry).encode()}
+        row = {"stream": house.customer, "version": version, "entry": orjson.dumps(entry), "ct": sealed.ciphertext}
         connection.execute(
             "INSERT INTO ledger.event (stream, version, type, entry)"
             " VALUES (%(stream)s, %(version)s, 'customer.personal-data-erased', %(entry)s)",
-            key,
+            row,
         )
         connection.execute(
-            "INSERT INTO ledger.payload (stream, version, part, ct) VALUES (%(stream)s, %(version)s, 0, '')", key
+            "INSERT INTO ledger.payload (stream, version, part, ct) VALUES (%(stream)s, %(version)s, 0, %(ct)s)", row
         )
         enqueue(connection, house.customer, version)
     return event_id
+
+
+class Sealed(NamedTuple):
+    """A part, and what an entry says of it."""
+
+    ciphertext: bytes
+    commitment: dict[str, str]
+
+
+def sealed_under(data_key: bytes, stream: UUID, version: int) -> Sealed:
+    salt = bytes(cipher.SALT_BYTES)
+    sealed = cipher.seal(data_key, salt, b'{"envelope":{},"payload":{}}', cipher.place_of(stream, version, 0))
+    commitment = {"salt": salt, "key": sealed.key_commitment, "ct": sealed.ciphertext_hash}
+    return Sealed(sealed.ciphertext, {name: base64(value) for name, value in commitment.items()})
 
 
 def contact_of(house: House) -> UUID:
