@@ -11,11 +11,19 @@ DatabaseFloorError
 │   ├── MigrationChanged          an applied file was edited since
 │   ├── MigrationMissing          an applied file is gone
 │   ├── DatabaseNewerThanCode     the database has migrations that this code does not know
+│   ├── BeingRestored             a restore of the database has not ended
 │   └── MigrationFailed           the server refused a statement
 ├── ScrubError
 │   ├── AnotherScrub              somebody else is scrubbing this database
 │   ├── StillSeen                 deleted rows can still be seen by somebody; carries who
 │   └── TableBusy                 a table was never free to be rewritten; carries table
+├── ArchiveError
+│   ├── FolderNotEmpty            an archive goes into a new or an empty folder
+│   ├── ArchiveMissing            there is no such folder
+│   ├── ArchiveUnfinished         a folder without a manifest: its backup did not end
+│   ├── ArchiveDamaged            a file is not the one that was written; names it
+│   ├── DatabaseNotEmpty          an archive is put back into an empty database only
+│   └── AnotherRestore            one is at work in this database
 └── EmbeddedPostgresError
     ├── UnsupportedPlatform       embedded PostgreSQL runs on Linux only
     ├── BinariesNotFound          no usable PostgreSQL programs
@@ -110,6 +118,15 @@ class DatabaseNewerThanCode(MigrationError):
         self.names = names
 
 
+class BeingRestored(MigrationError):
+    """The database is half of one: a restore is at work on it, or was killed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a restore of this database has not ended; wait for it, or if it was interrupted begin it again"
+        )
+
+
 class MigrationFailed(MigrationError):
     """The server refused a migration; nothing of it was applied. The cause is chained."""
 
@@ -143,6 +160,60 @@ class TableBusy(ScrubError):
     def __init__(self, table: str) -> None:
         super().__init__(f"{table} was in use all the time, so that it could not be rewritten")
         self.table = table
+
+
+class ArchiveError(DatabaseFloorError):
+    """An archive cannot be written, read or put back."""
+
+
+class FolderNotEmpty(ArchiveError):
+    """Something is there already; nothing is ever written over."""
+
+    def __init__(self, folder: Path, *, is_unfinished: bool = False) -> None:
+        what = "holds a backup that did not end; remove it, or" if is_unfinished else "is not empty;"
+        super().__init__(f"{folder} {what} name a new folder")
+        self.folder = folder
+
+
+class ArchiveMissing(ArchiveError):
+    """There is no such folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"there is no folder {folder}")
+        self.folder = folder
+
+
+class ArchiveUnfinished(ArchiveError):
+    """A folder without a manifest, which is written last."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} has no manifest.json: it is no archive, or its backup did not end")
+        self.folder = folder
+
+
+class ArchiveDamaged(ArchiveError):
+    """`file` of an archive is not the one that was written."""
+
+    def __init__(self, folder: Path, file: str, detail: str) -> None:
+        super().__init__(f"{folder / file}: {detail}")
+        self.folder = folder
+        self.file = file
+        self.detail = detail
+
+
+class DatabaseNotEmpty(ArchiveError):
+    """What is there would be lost, or mixed with what is put back."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the database is not empty (it has {found}); restore into a new one")
+        self.found = found
+
+
+class AnotherRestore(ArchiveError):
+    """Another restore is at work in this database."""
+
+    def __init__(self) -> None:
+        super().__init__("another restore is at work in this database")
 
 
 class EmbeddedPostgresError(DatabaseFloorError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from db.conninfo import with_settings
 from db.errors import (
+    BeingRestored,
     DatabaseNewerThanCode,
     MalformedMigration,
     MigrationChanged,
@@ -48,22 +50,27 @@ class Migration:
         return hashlib.sha256(self.text.encode()).digest()
 
 
-def migrate(conninfo: str, folder: Path = MIGRATIONS) -> list[str]:
+def migrate(
+    conninfo: str, folder: Path = MIGRATIONS, *, first: int | None = None, restoring: bool = False
+) -> list[str]:
     """Apply what is missing, as the login of `conninfo`, and return the names; safe to run twice at once.
 
-    Raises a MigrationError, with nothing done beyond the files already applied.
+    `first`: so many files and no more. `restoring`: it is the restore itself that asks. Raises a MigrationError, with
+    nothing done beyond the files already applied; BeingRestored for a database that is not whole.
     """
     with _migrator(conninfo) as connection:
-        return _apply_all(connection, read_migrations(folder), "ledger")
+        return _apply_all(connection, read_migrations(folder)[:first], "ledger", restoring=restoring)
 
 
-def migrate_keys(conninfo: str, folder: Path = MIGRATIONS_OF_KEYS) -> list[str]:
+def migrate_keys(
+    conninfo: str, folder: Path = MIGRATIONS_OF_KEYS, *, first: int | None = None, restoring: bool = False
+) -> list[str]:
     """Do the same to a database that holds the schema `keys` alone. Raises UnsuitableServer for one with a ledger."""
     with _migrator(conninfo) as connection:
         if connection.execute(_QUERIES["holds_ledger"]).fetchone() == (True,):
             raise UnsuitableServer("the keys' own database is the ledger's; name another, or none at all")
         connection.commit()
-        return _apply_all(connection, read_migrations(folder), "keys")
+        return _apply_all(connection, read_migrations(folder)[:first], "keys", restoring=restoring)
 
 
 def _migrator(conninfo: str) -> Connection[TupleRow]:
@@ -72,11 +79,18 @@ def _migrator(conninfo: str) -> Connection[TupleRow]:
     return psycopg.connect(with_settings(conninfo, settings, application_name="dossier_migrate"))
 
 
-def _apply_all(connection: Connection[TupleRow], shipped: list[Migration], schema: str) -> list[str]:
+def _apply_all(
+    connection: Connection[TupleRow], shipped: list[Migration], schema: str, *, restoring: bool
+) -> list[str]:
     applied: list[str] = []
-    while name := _apply_next(connection, shipped, schema):
+    while name := _apply_next(connection, shipped, schema, restoring=restoring):
         applied.append(name)
     return applied
+
+
+def take_migration_lock(connection: Connection[TupleRow]) -> None:
+    """Keep every migrator of this database out until the caller's transaction ends."""
+    connection.execute(_QUERIES["take_migration_lock"])
 
 
 def read_migrations(folder: Path) -> list[Migration]:
@@ -90,13 +104,15 @@ def read_migrations(folder: Path) -> list[Migration]:
     return migrations
 
 
-def _apply_next(connection: Connection[TupleRow], shipped: list[Migration], schema: str) -> str | None:
+def _apply_next(
+    connection: Connection[TupleRow], shipped: list[Migration], schema: str, *, restoring: bool
+) -> str | None:
     """Apply the first missing file and return its name, or None when there is none."""
     with connection.transaction():
-        connection.execute(_QUERIES["take_migration_lock"])
+        take_migration_lock(connection)
         # Looked at anew under the lock each time: another migrator may have been here in between.
-        recorded = _read_applied(connection, schema)
-        _refuse_divergence(recorded, shipped)
+        recorded = _read_applied(connection, schema, restoring=restoring)
+        refuse_divergence(recorded, shipped)
         if len(recorded) == len(shipped):
             return None
         migration = shipped[len(recorded)]
@@ -108,12 +124,14 @@ def _apply_next(connection: Connection[TupleRow], shipped: list[Migration], sche
         return migration.name
 
 
-def _read_applied(connection: Connection[TupleRow], schema: str) -> dict[str, bytes]:
+def _read_applied(connection: Connection[TupleRow], schema: str, *, restoring: bool) -> dict[str, bytes]:
     """Return the digests of the applied migrations by name, in order; none in a database that we never touched."""
     recorded = {"recorded": f"{schema}.schema_migration"}
     description = connection.execute(_QUERIES["describe_server"], recorded).fetchall()[0]
-    *requirements, is_migrated = description
+    *requirements, is_migrated, is_being_restored = description
     refuse_unsuitable_server(*requirements)
+    if is_being_restored and not restoring:
+        raise BeingRestored
     return dict(connection.execute(_of("read_applied", schema)).fetchall()) if is_migrated else {}
 
 
@@ -133,8 +151,8 @@ def refuse_unsuitable_server(version_number: int, version: str, encoding: str, h
         )
 
 
-def _refuse_divergence(recorded: dict[str, bytes], shipped: list[Migration]) -> None:
-    """Refuse a database whose history is not the beginning of ours."""
+def refuse_divergence(recorded: Mapping[str, bytes], shipped: Sequence[Migration]) -> None:
+    """Refuse a database, or an archive of one, whose history is not the beginning of ours. Raises MigrationError."""
     digests = {migration.name: migration.sha256 for migration in shipped}
     unknown = sorted(recorded.keys() - digests.keys())
     newest = shipped[-1].name[:4] if shipped else "0000"
