@@ -65,7 +65,10 @@ LONGEST_ENTRY_BYTES: Final = 65535
 """What an entry bundle of the log can hold."""
 
 _REQUIRED: Final = frozenset(["stream", "version", "event_id", "type", "schema", "recorded_at", "actor", "parts"])
-_OPTIONAL: Final = frozenset(["effective_from", "effective_to", "corrects", "retracts", "correlation", "erases"])
+_OPTIONAL: Final = frozenset(
+    ["effective_from", "effective_to", "corrects", "retracts", "correlation", "erases", "epoch"]
+)
+"""`epoch` stands only in the log's own stream, which is never decoded (epochs.py)."""
 _COMMITMENT_MEMBERS: Final = frozenset(["subject", "salt", "key", "ct"])
 _TIMES: Final = ("recorded_at", "effective_from", "effective_to")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)

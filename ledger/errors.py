@@ -35,6 +35,7 @@ LedgerError
 │   ├── MalformedProof            not as many hashes, or not as long, as such a proof has
 │   ├── InclusionNotProved        the proof does not lead from the leaf to the root
 │   └── ConsistencyNotProved      the proof does not lead from the older root to the newer
+├── EpochsUnreadable              an entry of the log's own stream makes no sense; carries version
 ├── AppendConflict                a unique constraint refused the append; carries constraint
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
 ├── Unavailable                   the database cannot be reached; whether a commit arrived is unknown
@@ -247,6 +248,14 @@ class InclusionNotProved(TreeError):
 
 class ConsistencyNotProved(TreeError):
     """A proof of consistency that does not lead from the older root to the newer one."""
+
+
+class EpochsUnreadable(LedgerError):
+    """What the log says about its own epochs makes no sense; so no position can be told from another."""
+
+    def __init__(self, version: int, detail: str) -> None:
+        super().__init__(f"version {version} of the log's own stream {detail}")
+        self.version = version
 
 
 class AppendConflict(LedgerError, persistence.IntegrityError):

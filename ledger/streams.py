@@ -15,6 +15,7 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
 from db.queries import load
+from ledger.epochs import OWN
 from ledger.frame import framed
 
 _QUERIES: Final = load("ledger", "streams.sql")
@@ -32,7 +33,7 @@ class StoredStream(NamedTuple):
 def read_streams(
     connection: Connection[Any], *, customer_ids: Sequence[UUID] | None = None, batch: int = 2000
 ) -> Iterator[StoredStream]:
-    """Every stream, or those of some customers, in the order of their ids; a customer without events has none.
+    """Every customer's stream, or those of some, in the order of their ids; a customer without events has none.
 
     Reads in the caller's transaction, which is REPEATABLE READ when all of it must be of one moment, `batch` rows at
     a time: no more than that and the stream at hand are held. Parts that were erased are missing from their events.
@@ -41,7 +42,7 @@ def read_streams(
         cursor.itersize = batch
         if customer_ids is None:
             connection.execute(_QUERIES["prefer_merging"])
-            cursor.execute(_QUERIES["every_stream"])
+            cursor.execute(_QUERIES["every_stream"], OWN)
             connection.execute(_QUERIES["plan_freely"])
         else:
             cursor.execute(_QUERIES["some_streams"], {"streams": list(customer_ids)})

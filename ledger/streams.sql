@@ -10,11 +10,12 @@ SET LOCAL enable_nestloop = off;
 SET LOCAL enable_nestloop TO DEFAULT;
 
 -- name: every_stream
--- All events in the order of stream and version, one row per part that is still there, or one without part.
+-- All events of customers in the order of stream and version, one row per part that is still there, or one without part.
 SELECT event.stream, event.version, event.type, event.entry, log.idx + 1, payload.part, payload.ct
 FROM ledger.event
 LEFT JOIN ledger.log USING (stream, version)
 LEFT JOIN ledger.payload USING (stream, version)
+WHERE event.stream <> %(own)b
 ORDER BY event.stream, event.version, payload.part;
 
 -- name: some_streams

@@ -17,6 +17,7 @@ from psycopg import Connection, IsolationLevel
 
 from db.pool import connect
 from db.queries import load
+from ledger.epochs import OWN, epoch_findings
 from ledger.findings import Finding, limited
 from ledger.kek import KeyEncryptionKey
 from ledger.snapshot_keys import SnapshotKeys
@@ -64,7 +65,7 @@ def keys_at(moment: Connection[Any], kek: KeyEncryptionKey, keys_conninfo: str |
 
 def extent_of(connection: Connection[Any]) -> Extent:
     """Count what `verify_evidence` will look at."""
-    (row,) = connection.execute(_QUERIES["extent"]).fetchall()
+    (row,) = connection.execute(_QUERIES["extent"], OWN).fetchall()
     return Extent._make(row)
 
 
@@ -86,3 +87,4 @@ def verify_evidence(
 def _findings(connection: Connection[Any], keys: SnapshotKeys, advance: Callable[[int], None]) -> Iterator[Finding]:
     yield from stream_findings(connection, keys, advance)
     yield from log_findings(connection, extent_of(connection).positions, advance)
+    yield from epoch_findings(connection)

@@ -1,10 +1,11 @@
 -- What verifying reads, besides whole streams. Times that Python cannot hold come as null: no event was recorded then.
 
 -- name: waiting
--- What stands in line for the sealer, stream by stream in the order of the queue.
+-- What stands in line for the sealer, customer by customer in the order of the queue.
 SELECT stream, version,
        CASE WHEN recorded_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN recorded_at END
 FROM ledger.unsealed
+WHERE stream <> %(own)b
 ORDER BY stream, id;
 
 -- name: remembered
@@ -60,8 +61,10 @@ ORDER BY made_at
 LIMIT %(most)s;
 
 -- name: extent
--- How much there is to verify: streams, events, and the log up to its end.
-SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log) FROM ledger.event;
+-- How much there is to verify: customers, their events, and the log up to its end.
+SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log)
+FROM ledger.event
+WHERE stream <> %(own)s;
 
 -- name: some_keys
 -- A few wrapped data keys, to tell a wrong key encryption key from a damaged data key.

@@ -21,6 +21,7 @@ from db.queries import load
 from domain.events import Envelope
 from domain.events.privacy import RECORDS_SUBJECT, ErasedContent
 from ledger import codec
+from ledger.epochs import OWN
 from ledger.errors import DataKeyMissing, PartMissing, UnreadableEvent
 from ledger.findings import Finding, place_of
 from ledger.snapshot_keys import SnapshotKeys
@@ -98,7 +99,7 @@ def _customers(connection: Connection[Any]) -> Iterator[_Customer]:
     """Everything about a stream together: all three readings come in the order of the streams."""
     readings: Sequence[Iterator[StoredStream | _Waiting | _Remembered]] = (
         iter(read_streams(connection)),
-        map(_Waiting._make, _rows(connection, "waiting")),
+        map(_Waiting._make, _rows(connection, "waiting", OWN)),
         map(_Remembered._make, _rows(connection, "remembered")),
     )
     for customer_id, group in groupby(merge(*readings, key=itemgetter(0)), key=itemgetter(0)):
@@ -127,10 +128,12 @@ def _some_at_a_time(customers: Iterable[_Customer]) -> Iterator[list[_Customer]]
     yield some
 
 
-def _rows(connection: Connection[Any], query: str) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    connection: Connection[Any], query: str, params: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Any, ...]]:
     with connection.cursor(f"verified_{query}", binary=True) as cursor:
         cursor.itersize = _BATCH
-        yield from cursor.execute(_QUERIES[query])
+        yield from cursor.execute(_QUERIES[query], params)
 
 
 # --- what must hold -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -11,12 +11,20 @@ from eventsourcing.persistence import Notification, StoredEvent
 from domain.fold import History
 from ledger import codec
 from ledger.application import Ledger
+from ledger.epochs import LOG_STREAM, is_of_log
 from ledger.errors import DataKeyMissing, UnreadableEvent, translated
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from ledger.streams import read_streams
 from projections.errors import EventUnreadable
 from projections.moves import Positioned
+
+
+class Stretch(NamedTuple):
+    """Events of customers, and up to which position these are all: the log's own entries are passed over."""
+
+    entries: list[Positioned]
+    reached: int
 
 
 class LogReader:
@@ -27,8 +35,8 @@ class LogReader:
         self._keys = keys
         self._ledger = Ledger(pool, keys)
 
-    def after(self, position: int, limit: int) -> list[Positioned]:
-        """The next events after `position`, up to the first one that cannot be read, without what was erased by now.
+    def after(self, position: int, limit: int) -> Stretch:
+        """The next places after `position`, up to the first one that cannot be read, without what was erased by now.
 
         Raises EventUnreadable if that is the very next; ledger.errors when keys or database are out of reach.
         """
@@ -38,18 +46,21 @@ class LogReader:
         )
         customer_ids = {cast("UUID", sealed.originator_id) for sealed in notifications}
         # The customers' keys at once; those of contact persons one by one, as entries name them, and then remembered.
-        self._keys.read_ahead(customer_ids)
+        self._keys.read_ahead(customer_ids - {LOG_STREAM})
         erased = self._ledger.erasures(customer_ids)
         entries: list[Positioned] = []
+        reached = position
         for sealed in notifications:
             of_stream = erased.get(cast("UUID", sealed.originator_id), codec.NOTHING_ERASED)
             try:
-                entries.append(self._opened(sealed.id, sealed, of_stream))
+                if not is_of_log(sealed.originator_id):
+                    entries.append(self._opened(sealed.id, sealed, of_stream))
             except EventUnreadable:
-                if not entries:
+                if reached == position:
                     raise
                 break
-        return entries
+            reached = sealed.id
+        return Stretch(entries, reached)
 
     def streams(self, customer_ids: Iterable[UUID], up_to: int) -> Iterator[list[Positioned]]:
         """All events of these customers up to a position, without what was erased by now.

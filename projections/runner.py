@@ -82,7 +82,7 @@ class Runner:
         self.status = Status(0)
 
     def step(self, up_to: int | None = None) -> int:
-        """Project one batch, at most up to a position, and return how many events it had; 0 at the end of the log.
+        """Project one batch, at most up to a position, and return how many places it passed; 0 at the end of the log.
 
         Raises ProjectionFailed, EventUnreadable, ledger.errors or psycopg.Error, with nothing done.
         """
@@ -92,16 +92,16 @@ class Runner:
         ahead = [other for other in positions.values() if other > position]
         ends = ahead if up_to is None else [*ahead, max(up_to, position)]
         limit = min([self._batch, *(end - position for end in ends)])
-        if entries := self._log.after(position, limit):
+        entries, reached = self._log.after(position, limit)
+        if reached > position:
             due = [each for each in self._projections if positions[each.name] == position]
-            self._project(connection, due, position, entries)
-            position = entries[-1].position
+            self._project(connection, due, position, entries, reached)
         # If we died before the commit, rows and positions are as before and the batch comes again; after it, both
         # have moved.
-        self.status = Status(position)
+        self.status = Status(reached)
         if erased_customers(entries):
             forget_slots()
-        return len(entries)
+        return reached - position
 
     def catch_up(self, up_to: int | None = None) -> None:
         """Project all that is sealed, or up to a position. Raises what `step` raises."""
@@ -147,9 +147,13 @@ class Runner:
                 stop.wait(min((time.monotonic() - began) * _REST_SHARE, _LONGEST_REST_SECONDS))
 
     def _project(
-        self, connection: Connection[Any], due: Sequence[Projection], position: int, entries: Sequence[Positioned]
+        self,
+        connection: Connection[Any],
+        due: Sequence[Projection],
+        position: int,
+        entries: Sequence[Positioned],
+        reached: int,
     ) -> None:
-        last = entries[-1].position
         names = [projection.name for projection in due]
         with connection.transaction():
             # First of all: here waits who meets a rebuild that switches tables, and then finds the new ones.
@@ -157,7 +161,7 @@ class Runner:
             purged = erased_customers(entries)
             others = [entry for entry in entries if entry.event.originator_id not in purged]
             batches = [Batch(others, self._moves(connection, position, others))] if others else []
-            batches += [whole(stream) for stream in self._log.streams(purged, last)] if purged else []
+            batches += [whole(stream) for stream in self._log.streams(purged, reached)] if purged else []
             for projection in due:
                 try:
                     for customer_id in purged:
@@ -165,9 +169,9 @@ class Runner:
                     for batch in batches:
                         projection.apply(connection, batch)
                 except Exception as error:
-                    raise ProjectionFailed(projection.name, entries[0].position, last, str(error)) from error
+                    raise ProjectionFailed(projection.name, entries[0].position, reached, str(error)) from error
             moved = connection.execute(
-                _QUERIES["advance"], {"names": names, "position": last, "from_position": position}
+                _QUERIES["advance"], {"names": names, "position": reached, "from_position": position}
             )
             if moved.rowcount != len(names):
                 raise AnotherRunner(position)

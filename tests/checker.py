@@ -28,6 +28,7 @@ from domain.facts import ABSENT, same_json
 from domain.file import CustomerFile
 from domain.fold import History
 from ledger import codec
+from ledger.epochs import LOG_STREAM
 from ledger.frame import framed
 from ledger.kek import KeyEncryptionKey
 from ledger.verify import SnapshotKeys, one_moment
@@ -96,7 +97,8 @@ def _streams(connection: Connection, kek: KeyEncryptionKey) -> Streams:
     for stream, version, part, ct in connection.execute("SELECT * FROM ledger.payload ORDER BY stream, version, part"):
         parts[stream, version].append((part, ct))
     stored: dict[UUID, list[StoredEvent]] = defaultdict(list)
-    for stream, version, name, entry in connection.execute("SELECT * FROM ledger.event ORDER BY stream, version"):
+    query = "SELECT * FROM ledger.event WHERE stream <> %s ORDER BY stream, version"
+    for stream, version, name, entry in connection.execute(query, [LOG_STREAM]):
         stored[stream].append(StoredEvent(stream, version, name, framed(entry, parts.pop((stream, version), []))))
     assert not parts, "a part without its event"
     erased = {stream: codec.erasures_in(events) for stream, events in stored.items()}
@@ -126,6 +128,7 @@ def _check_in_line_once(connection: Connection, streams: Streams) -> None:
     waiting = connection.execute("SELECT stream, version FROM ledger.unsealed ORDER BY id").fetchall()
     for stream, version in sealed + waiting:
         in_line[stream].append(version)
+    in_line.pop(LOG_STREAM, None)
     assert in_line == {stream: [event.envelope.version for event in events] for stream, events in streams.items()}
 
 
@@ -186,17 +189,22 @@ def _check_log(connection: Connection, streams: Streams) -> dict[tuple[UUID, int
         "SELECT idx, stream, version, hash, known_at, entry FROM ledger.log JOIN ledger.event USING (stream, version)"
         " ORDER BY idx"
     ).fetchall()
-    assert [row[0] for row in rows] == list(range(sum(map(len, streams.values()))))
+    assert [row[0] for row in rows] == list(range(len(rows)))
+    assert sum(row[1] != LOG_STREAM for row in rows) == sum(map(len, streams.values()))
     checkpoints = deque(connection.execute("SELECT size, made_at FROM ledger.checkpoint ORDER BY made_at").fetchall())
     latest = datetime.min.replace(tzinfo=UTC)
-    for idx, stream, version, digest, known_at, entry in rows:
+    for idx, _, _, digest, known_at, entry in rows:
         while checkpoints and checkpoints[0][0] <= idx:  # of the log before this event
             latest = max(latest, checkpoints.popleft()[1])
-        latest = max(latest, streams[stream][version - 1].envelope.recorded_at)
+        latest = max(latest, _recorded_at(entry))
         assert known_at == latest
         assert digest == hashlib.sha256(b"\x00" + entry).digest()
     _check_tree(connection, [digest for _, _, _, digest, *_ in rows])
-    return {(stream, version): idx + 1 for idx, stream, version, *_ in rows}
+    return {(stream, version): idx + 1 for idx, stream, version, *_ in rows if stream != LOG_STREAM}
+
+
+def _recorded_at(entry: bytes) -> datetime:
+    return datetime.fromisoformat(orjson.loads(entry)["recorded_at"])
 
 
 def _check_tree(connection: Connection, leaves: Sequence[bytes]) -> None:

@@ -51,6 +51,7 @@ _FAULTS = (
     ledger.TreeError,
     log.LogKeyUnusable,
     log.LogRefused,
+    ledger.EpochsUnreadable,
 )
 """What only damage or a wrong installation can bring: 500, and the log says which."""
 
