@@ -31,6 +31,8 @@ VERBS: Final = {
     "migrate": "cli.operate",
     "verify": "cli.verify",
     "rebuild": "cli.rebuild",
+    "backup": "cli.backup",
+    "restore": "cli.restore",
     "export": "cli.export",
     "erasures": "cli.erasures",
     "keys": "cli.keys",

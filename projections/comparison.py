@@ -46,6 +46,7 @@ __all__ = [
     "Compared",
     "Difference",
     "compare",
+    "computed",
     "differences_from_shadow",
     "hold_tables",
     "live_checksums",
@@ -129,6 +130,19 @@ def compare(
             differences = _followed_differences(customer_id, rows, found) if followed_too and settled else []
             differences += _inline_differences(customer, inline, found)
             yield Compared(customer_id, len(customer.events), rows, differences, settled)
+
+
+def computed(
+    connection: Connection[Any], keys: SnapshotKeys, position: int
+) -> Iterator[tuple[CustomerFile, Mapping[Followed, list[Row]]]]:
+    """Every customer's file, and the rows of FOLLOWED tables as of a position, in the order of their ids.
+
+    Raises StreamUnreadable, psycopg.Error.
+    """
+    positions = dict.fromkeys(FOLLOWED.values(), position)
+    for _, customer in _customers(connection, keys, None, None):
+        if customer is not None:
+            yield _file(customer), expected_rows(_sealed(customer), positions)
 
 
 def differences_from_shadow(

@@ -151,7 +151,7 @@ def rebuild(
     """
     summary = Summary()
     tables = [FOLLOWED[name] for name in FOLLOWED if name in names]
-    with _owner(conninfo) as owner:
+    with owner_of(conninfo) as owner:
         work = _Rebuild(conninfo, kek, watch, owner, keys_conninfo)
         if tables:
             work.build_and_switch(tables, names, summary, patience_seconds)
@@ -165,7 +165,7 @@ def rebuild(
 
 
 @contextmanager
-def _owner(conninfo: str) -> Iterator[Connection[Any]]:
+def owner_of(conninfo: str) -> Iterator[Connection[Any]]:
     """The owner's connection. Raises AnotherRebuild while one has it."""
     url = with_settings(conninfo, _SETTINGS, application_name="dossier_rebuild")
     with psycopg.connect(url, autocommit=True) as owner:

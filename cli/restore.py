@@ -1,0 +1,152 @@
+"""`dossier restore`: a backup becomes a database again, in a new place, and is not served before it is whole.
+
+    archives held against their manifests, key against the data keys   ->   nothing is written before that
+    marker   ->   tables   ->   new epoch   ->   read models   ->   verification   ->   no marker: it may be served
+
+If we die or fail after the marker is set, the service refuses the database, and the next attempt begins anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from cli.errors import CliError, Conflict, Damaged, Unavailable
+from cli.operate import database
+from cli.options import DatabaseOption, DataOption, load_settings
+from cli.processes import settle_memory
+from cli.stored import stored_kek
+from db.errors import (
+    AnotherRestore,
+    ArchiveDamaged,
+    ArchiveError,
+    ArchiveUnfinished,
+    DatabaseFloorError,
+    DatabaseNotEmpty,
+)
+from db.restoring import restoring, unmark
+from ledger.epochs import Epoch
+from ledger.errors import KeyEncryptionError, LedgerError, is_unavailable
+from ledger.kek import FileKek
+from ledger.restore import Sources, begin_history, check_sources, put_back, read_sources, require_kek
+from ledger.snapshot_keys import SnapshotKeys
+from ledger.verify import Extent, extent_of, one_moment
+from projections.errors import ProjectionError
+from projections.fill import fill
+from projections.verify import verify
+from settings import Settings
+
+_ACTOR = "dossier-restore"
+"""Who is said to have begun the new epoch; the operator's own name is not known here."""
+_Advance = Callable[[int], None]
+_Step = Callable[[str, int], _Advance]
+"""Begins a step, of which so many bytes or events are ahead; what moves it on."""
+
+
+def restore(
+    backup: Annotated[Path, typer.Argument(metavar="FROM", help="The folder that `dossier backup --to` wrote.")],
+    *,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="The archive of the data keys, if it is not FROM/keys.")
+    ] = None,
+    despite_findings: Annotated[
+        bool, typer.Option("--despite-findings", help="Let it be served even if verification finds faults.")
+    ] = False,
+    data: DataOption = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Put a backup back into an empty database, build the read models, and verify all of it."""
+    settings = load_settings(data=data, database_url=database_url)
+    begun = time.monotonic()
+    with _told_plainly(), _progress() as step:
+        sources = read_sources(backup / "ledger", keys or backup / "keys")
+        kek = _matching_kek(settings, sources)
+        check_sources(sources, step("checking the archives", sources.bytes))
+        settle_memory()
+        with database(settings) as conninfo, _told_plainly(), restoring(conninfo) as connection:
+            put_back(conninfo, connection, sources, step("loading", sources.bytes))
+            epoch = begin_history(conninfo, connection, _ACTOR)
+            fill(conninfo, kek, step("building read models", sources.ledger.manifest.rows_of("event")))
+            extent = _verify(conninfo, kek, step, despite_findings=despite_findings)
+            unmark(connection)
+    for line in _summary(sources, extent, epoch, time.monotonic() - begun):
+        typer.echo(line)
+
+
+def _matching_kek(settings: Settings, sources: Sources) -> FileKek:
+    """The key that wraps the data keys, which opens those of the archive. Raises CliError."""
+    kek = stored_kek(settings)
+    try:
+        require_kek(sources, kek)
+    except KeyEncryptionError as error:
+        raise CliError(f"{settings.kek_file} is not the key of this backup: {error}; nothing was restored") from error
+    return kek
+
+
+def _verify(conninfo: str, kek: FileKek, step: _Step, *, despite_findings: bool) -> Extent:
+    """Verify everything; each finding is a line. Raises Damaged."""
+    counts: Counter[str] = Counter()
+    with one_moment(conninfo) as moment:
+        extent = extent_of(moment)
+        advance = step("verifying", extent.positions + extent.events * 2)
+        for finding in verify(moment, SnapshotKeys(moment, kek), counts=counts, advance=advance):
+            typer.echo(f"{finding.place}: {finding.check}: {finding.detail}")
+    if counts and not despite_findings:
+        raise Damaged(
+            f"{counts.total():,} findings in what was restored; it is not served. Take another backup, or restore "
+            "this one once more --despite-findings"
+        )
+    return extent
+
+
+def _summary(sources: Sources, extent: Extent, epoch: Epoch, seconds: float) -> Iterator[str]:
+    customers, events, positions = extent
+    yield f"restored {customers:,} customers, {events:,} events, {positions:,} positions in {seconds:,.1f} s: verified"
+    yield f"ledger as of {sources.ledger.manifest.made_at}, keys as of {sources.keys.manifest.made_at}"
+    yield f"the log goes on as epoch {epoch.name} after position {epoch.after:,}"
+    if unsealed := sources.ledger.manifest.about.get("unsealed"):
+        yield f"{unsealed:,} events had no place in the log yet; they get it when the service starts"
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn what can stop a restore into one line."""
+    try:
+        yield
+    except (ArchiveDamaged, ArchiveUnfinished) as error:
+        raise Damaged(str(error)) from error
+    except (DatabaseNotEmpty, AnotherRestore) as error:
+        raise Conflict(str(error)) from error
+    except (ArchiveError, DatabaseFloorError) as error:
+        raise CliError(str(error)) from error
+    except (LedgerError, ProjectionError) as error:
+        raise Damaged(f"{error}; what was restored is not served") from error
+    except psycopg.Error as error:
+        if is_unavailable(error):
+            raise Unavailable("the connection to the database was lost; restore once more") from error
+        raise CliError(f"the database refused ({error.sqlstate}): {type(error).__name__}; see its own log") from error
+    except OSError as error:
+        raise CliError(f"the backup cannot be read: {error.filename}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _progress() -> Iterator[_Step]:
+    """A bar per step on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+
+        def begin(description: str, total: int) -> _Advance:
+            task = progress.add_task(description, total=total)
+            return lambda number: progress.advance(task, number)
+
+        yield begin

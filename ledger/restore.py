@@ -1,0 +1,158 @@
+"""Puts a backup back into an empty database: the tables of both archives, as they were, under the schema they had.
+
+What must stay true: everything that can be known to be wrong is told before anything is written: an archive that is
+not whole or not what was written, one of a newer program, a key encryption key that is not the one. Whatever else goes
+wrong leaves the database marked (db/restoring.py), so that it is never served.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.sql import SQL
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from db.archive import (
+    MANIFEST,
+    AppliedMigration,
+    Archive,
+    check_archive,
+    continue_sequences,
+    load_table,
+    read_archive,
+    tables_of,
+)
+from db.errors import ArchiveDamaged
+from db.migrate import MIGRATIONS, migrate, read_migrations, refuse_divergence
+from ledger.backup import KEYS, LEDGER, LEFT_OUT
+from ledger.epochs import Epoch, begin_epoch
+from ledger.errors import KeyEncryptionError
+from ledger.kek import KeyEncryptionKey
+from ledger.sealer import Sealer
+
+_Advance = Callable[[int], None]
+
+
+class _Stated(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class _WrappedBy(_Stated):
+    """A data key that the key encryption key of this name wrapped."""
+
+    kek: str
+    keys: int
+    subject: str
+    wrapped: str
+
+    def open_with(self, kek: KeyEncryptionKey) -> None:
+        """Raises KeyEncryptionError."""
+        kek.unwrap(UUID(self.subject), self.kek, b64decode(self.wrapped, validate=True))
+
+
+class _AboutKeys(_Stated):
+    wrapped_by: list[_WrappedBy]
+
+
+class Sources(NamedTuple):
+    """The two archives of what is to be restored; not always of the same backup."""
+
+    ledger: Archive
+    keys: Archive
+
+    @property
+    def bytes(self) -> int:
+        return self.ledger.manifest.bytes + self.keys.manifest.bytes
+
+
+def read_sources(ledger: Path, keys: Path) -> Sources:
+    """Read both manifests. Raises ArchiveError, or MigrationError for a backup of another or a newer program."""
+    sources = Sources(read_archive(ledger, LEDGER), read_archive(keys, KEYS))
+    shipped = read_migrations(MIGRATIONS)
+    for folder, manifest in sources:
+        for stored in manifest.tables:
+            if stored.schema_name != manifest.kind:
+                raise ArchiveDamaged(
+                    folder, MANIFEST, f"{stored.file} does not belong into an archive of {manifest.kind}"
+                )
+        refuse_divergence(_digests(folder, manifest.migrations), shipped)
+    return sources
+
+
+def check_sources(sources: Sources, advance: _Advance = lambda _: None) -> None:
+    """Hold every file against its manifest. Raises ArchiveDamaged."""
+    for archive in sources:
+        check_archive(archive, advance)
+
+
+def require_kek(sources: Sources, kek: KeyEncryptionKey) -> None:
+    """Raise KeyEncryptionError unless the key at hand opens what the archive of keys holds; ArchiveDamaged."""
+    folder, manifest = sources.keys
+    try:
+        for wrapped in _AboutKeys.model_validate(manifest.about).wrapped_by:
+            wrapped.open_with(kek)
+    except KeyEncryptionError:
+        raise
+    except (ValidationError, ValueError) as error:
+        raise ArchiveDamaged(folder, MANIFEST, "what it says about the keys makes no sense") from error
+
+
+def put_back(conninfo: str, connection: Connection[Any], sources: Sources, advance: _Advance = lambda _: None) -> None:
+    """Make the schema as it was, fill it, and bring it up to date. `connection` is that of `restoring`, in autocommit.
+
+    Raises ArchiveDamaged, MigrationError or psycopg.Error.
+    """
+    # Each under the schema of its own day: the keys may have been taken by a newer program than the evidence.
+    for archive in sorted(sources, key=lambda archive: len(archive.manifest.migrations)):
+        migrate(conninfo, first=len(archive.manifest.migrations), restoring=True)
+        _refuse_other_tables(connection, archive)
+        for stored in archive.manifest.tables:
+            with connection.transaction():
+                load_table(connection, archive, stored, advance)
+        continue_sequences(connection, archive.manifest.kind)
+    migrate(conninfo, restoring=True)
+    for schema in (KEYS, LEDGER):
+        for table in tables_of(connection, schema):
+            # The server knows nothing of what came in by COPY, and would plan as if it were empty.
+            connection.execute(SQL("ANALYZE {}").format(table.identifier))
+
+
+def begin_history(conninfo: str, connection: Connection[Any], actor: str, checkpoint: str | None = None) -> Epoch:
+    """Say in the log itself that it goes on from here otherwise than it did before: its next entry says so.
+
+    Raises EpochsUnreadable, psycopg.Error.
+    """
+    with connection.transaction():
+        epoch = begin_epoch(connection, actor, checkpoint)
+    # The only entry of this turn; what had waited for its place when the backup was taken comes after it.
+    sealer = Sealer(conninfo, batch=1)
+    try:
+        sealer.seal_once()
+    finally:
+        sealer.close()
+    return epoch
+
+
+def _refuse_other_tables(connection: Connection[Any], archive: Archive) -> None:
+    folder, manifest = archive
+    there = {table.name: table for table in tables_of(connection, manifest.kind, LEFT_OUT)}
+    stored = {table.table: table.of_table for table in manifest.tables}
+    for name in sorted(there.keys() ^ stored.keys()):
+        raise ArchiveDamaged(folder, MANIFEST, f"table {manifest.kind}.{name} is only in one of archive and schema")
+    for name, table in stored.items():
+        if table != there[name]:
+            raise ArchiveDamaged(
+                folder, MANIFEST, f"table {manifest.kind}.{name} had other columns than its migrations make"
+            )
+
+
+def _digests(folder: Path, migrations: list[AppliedMigration]) -> dict[str, bytes]:
+    try:
+        return {migration.name: bytes.fromhex(migration.sha256) for migration in migrations}
+    except ValueError as error:
+        raise ArchiveDamaged(folder, MANIFEST, "a migration's digest is none") from error

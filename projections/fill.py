@@ -1,0 +1,72 @@
+"""Fills all read models from the streams where there are none yet: after a restore, in one walk over the customers.
+
+What must stay true: nobody else is at work in the database. While people are, rebuild.py does this beside them, and
+tells what differed; here nothing was there to differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from psycopg import Connection
+
+from db.pool import connect
+from db.queries import load
+from domain.file import CustomerFile
+from ledger.kek import FileKek
+from ledger.snapshot_keys import SnapshotKeys
+from ledger.statements import FileChange
+from ledger.verify import one_moment
+from projections.comparison import FOLLOWED, computed
+from projections.errors import NeverFree
+from projections.identifiers import IdentifierView
+from projections.profile import ProfileView
+from projections.rebuild import owner_of
+from projections.shadow import Shadow
+
+_QUERIES: Final = load("projections", "fill.sql")
+_CUSTOMERS: Final = 200
+_NO_CLAIMS: Final[frozenset[tuple[str, str]]] = frozenset()
+
+
+def fill(conninfo: str, kek: FileKek, advance: Callable[[int], None] = lambda _: None) -> None:
+    """Write the rows of all customers, as the login that owns the tables; `advance` is told of events.
+
+    Raises StreamUnreadable, KeyEncryptionError, RebuildRefused or psycopg.Error.
+    """
+    with owner_of(conninfo) as owner:
+        ((position,),) = owner.execute(_QUERIES["sealed"]).fetchall()
+        owner.execute(_QUERIES["track"], {"names": list(FOLLOWED), "position": position})
+        shadow = Shadow(owner, list(FOLLOWED.values()))
+        # The tables that follow the log are made aside, without indexes at first, as a rebuild does it.
+        with owner.transaction():
+            shadow.begin()
+            _walk(conninfo, kek, position, shadow, advance)
+            shadow.flush()
+            shadow.complete(dict.fromkeys(FOLLOWED, position))
+        if not shadow.switch(lambda _: None):
+            raise NeverFree(0, shadow.who_reads())
+
+
+def _walk(conninfo: str, kek: FileKek, position: int, shadow: Shadow, advance: Callable[[int], None]) -> None:
+    with one_moment(conninfo) as moment, connect(conninfo, "dossier_app") as writer:
+        keys = SnapshotKeys(moment, kek)
+        keys.require_kek()
+        customers = computed(moment, keys, position)
+        while some := list(islice(customers, _CUSTOMERS)):
+            for _, rows in some:
+                shadow.add(rows)
+            files = [file for file, _ in some]
+            _write_inline(writer, files)
+            advance(sum(file.version for file in files))
+
+
+def _write_inline(writer: Connection[Any], files: Sequence[CustomerFile]) -> None:
+    """Profiles and identifiers, by the statements of everyday."""
+    changes = [FileChange(_NO_CLAIMS, file) for file in files]
+    for view in (ProfileView(), IdentifierView()):
+        for statement in view.statements(changes):
+            writer.execute(statement.sql, statement.params)
+    writer.commit()
