@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from api.dependencies import is_dry_run, prefers_minimal, prefers_sealed, service_of
 from api.encoding import to_json
+from api.moments import token_of
 from domain.events import RecordedEvent
 from ledger import plain
 from ledger.evidence_errors import NotSealedYet
@@ -59,7 +60,10 @@ def written(request: Request, receipt: Receipt, proved: Sequence[Mapping[str, An
     if is_dry_run(request):
         return json_response({**content, "dry_run": True})
     content["entry_hashes"] = list(map(base64, receipt.entry_hashes))
-    headers = {"ETag": f'"{receipt.revision}"', "Dossier-Token": f"{receipt.customer_id}:{receipt.version}"}
+    headers = {
+        "ETag": f'"{receipt.revision}"',
+        "Dossier-Token": token_of(request, receipt.customer_id, receipt.version),
+    }
     if receipt.replayed:
         headers["Idempotent-Replayed"] = "true"
     if proved is not None:

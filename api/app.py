@@ -18,6 +18,7 @@ from api import errors, openapi
 from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
+from api.epochs import KnownEpochs
 from api.forgetting import forgetting
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
@@ -116,6 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
             Replays(keys),
             Packs(conninfo, keys, log_keys, PACKS),
             Receipts(readers, settings.read_wait_seconds),
+            KnownEpochs(readers, settings.read_wait_seconds),
             asyncio.Semaphore(WHOLE_TABLES),
             wait_seconds=settings.read_wait_seconds,
         )

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from api.bodies import LONGEST_BODY_BYTES
 from api.current_profiles import CurrentProfiles
+from api.epochs import KnownEpochs
 from api.errors import Problem
 from api.gathering import Gathering
 from api.packs import Packs
@@ -64,6 +65,7 @@ class Service:
     replays: Replays
     packs: Packs
     receipts: Receipts
+    epochs: KnownEpochs
     whole_tables: asyncio.Semaphore
     """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
     wait_seconds: float

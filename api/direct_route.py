@@ -15,7 +15,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from api.dependencies import admitted
+from api.dependencies import admitted, service_of
+from api.epochs import know_epochs
 from api.parameters import invalid_parameter
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -32,6 +33,7 @@ class DirectRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             admitted(request)
+            await know_epochs(request, service_of(request).epochs)
             return await endpoint(request, **{name: read(request, name) for name, read in ids})
 
         return handle

@@ -16,10 +16,12 @@ from fastapi import Request
 from psycopg import AsyncConnection
 
 from api.encoding import time_text
-from api.parameters import instant, invalid_parameter, position
+from api.epochs import epochs_of, read_position, require_shared, written_position
+from api.parameters import LAST_POSITION, instant, invalid_parameter, position
+from ledger.epochs import FIRST_EPOCH
 from projections import basis
 from projections.basis import Basis
-from projections.errors import NotKnownYet
+from projections.errors import EventUnknown, NotKnownYet
 
 _ERASURES_DIGITS: Final = 12
 
@@ -58,8 +60,19 @@ def moment_of(request: Request) -> Moment:
     return Moment(
         instant("known_at", known_at) if known_at is not None else None,
         instant("valid_at", query["valid_at"]) if "valid_at" in query else None,
-        position("at_position", at_position) if at_position is not None else None,
+        known_position(request, "at_position", at_position) if at_position is not None else None,
     )
+
+
+def known_position(request: Request, name: str, text: str) -> int:
+    """A position that is the event that the caller means. Raises Problem 422, or 409 from beyond a fork."""
+    try:
+        number = read_position(request, name, text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= LAST_POSITION:
+        raise invalid_parameter(name, f"a whole number from 1 to {LAST_POSITION} is needed")
+    return number
 
 
 async def basis_of(connection: AsyncConnection[Any], request: Request, moment: Moment) -> Basis:
@@ -83,24 +96,36 @@ async def require_seen(connection: AsyncConnection[Any], request: Request) -> No
     token = request.query_params.get("after")
     if token is None:
         return
-    customer_id, version = token_parts(token)
-    await basis.require_passed(connection, customer_id, version)
-
-
-def token_parts(token: str) -> tuple[UUID, int]:
-    """Customer and version in a Dossier-Token. Raises Problem 422."""
-    customer, _, version = token.partition(":")
+    customer_id, version, epoch = token_parts(token)
     try:
-        return UUID(customer), position("after", version)
+        passed = await basis.require_passed(connection, customer_id, version)
+    except EventUnknown:
+        require_shared(request, "after", epoch, None)
+        raise
+    require_shared(request, "after", epoch, passed)
+
+
+def token_of(request: Request, customer_id: UUID, version: int) -> str:
+    """What a write answers as its Dossier-Token."""
+    epoch = epochs_of(request).current
+    return f"{customer_id}:{version}" if epoch == FIRST_EPOCH else f"{customer_id}:{version}:{epoch}"
+
+
+def token_parts(token: str) -> tuple[UUID, int, str]:
+    """Customer, version and epoch in a Dossier-Token. Raises Problem 422."""
+    customer, version, epoch = (*token.split(":", 2), "", "")[:3]
+    try:
+        return UUID(customer), position("after", version), epoch or FIRST_EPOCH
     except ValueError as error:
         raise invalid_parameter("after", "send the Dossier-Token of a write as it was answered") from error
 
 
-def query_of(found: Basis) -> str:
+def query_of(request: Request, found: Basis) -> str:
     """The query string that brings the same answer again, for ever; "" where nothing is known yet."""
     if not found.position:
         return ""
-    return f"?at_position={found.position}&valid_at={time_text(found.valid_at).replace(':', '%3A')}"
+    position, valid_at = written_position(request, found.position), time_text(found.valid_at)
+    return f"?at_position={position}&valid_at={valid_at}".replace(":", "%3A")
 
 
 def entity_tag(found: Basis, erasures: Collection[str] = ()) -> str:

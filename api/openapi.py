@@ -26,17 +26,18 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {model.__name__: model for model in
 _REFERENCE: Final = "#/components/schemas/{model}"
 _UUID: Final = {"type": "string", "format": "uuid"}
 _TEXT: Final = {"type": "string"}
+_POSITION: Final = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[^:]+:[1-9][0-9]*$"}]}
 
 _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "known_at": ("As known then (inclusive): an RFC 3339 time, or a date for its midnight.", _TEXT),
     "valid_at": ("As true then; default: known_at.", _TEXT),
-    "at_position": ("As known at this position of the log.", {"type": "integer", "minimum": 1}),
+    "at_position": ("As known at this position of the log; of a later epoch: epoch:position.", _POSITION),
     "fields": ("Slot pointers, separated by commas, to narrow the profile to.", _TEXT),
     "after": ("A Dossier-Token: wait until the answer includes that write.", _TEXT),
     "path": ("A slot, or what slots begin with: /tier/VALUE, /contacts.", _TEXT),
     "type": ("An event type, or how types begin: customer.tier-*.", _TEXT),
     "actor": ("A staff id.", _TEXT),
-    "from_position": ("The first position of interest.", {"type": "integer", "minimum": 1}),
+    "from_position": ("The first position of interest.", _POSITION),
     "since": ("Recorded at or after.", _TEXT),
     "until": ("Recorded before.", _TEXT),
     "order": ("Oldest (asc) or newest (desc) first.", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}),

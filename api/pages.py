@@ -1,7 +1,7 @@
 """Pages of lists: how many items, and the opaque token that leads to the next ones.
 
-A token pins the position of the log, so that a list read page by page is one consistent answer, and belongs to one
-query: with other parameters it is refused.
+A token pins the position of the log, in its epoch, so that a list read page by page is one consistent answer, and
+belongs to one query: with other parameters it is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.answers import json_response
+from api.epochs import read_position, written_position
 from api.parameters import LAST_POSITION, invalid_parameter, whole_number
 
 DEFAULT_LIMIT: Final = 50
@@ -37,7 +38,7 @@ def limit_of(request: Request) -> int:
 
 
 def place_of(request: Request, kind: Callable[[str], Any]) -> Place | None:
-    """Where the request's page_token leads; None on the first page. Raises Problem 422.
+    """Where the request's page_token leads; None on the first page. Raises Problem 422, or 409 from beyond a fork.
 
     `kind` makes a key of its text, such as `int` or `UUID`, and raises ValueError for one that cannot be.
     """
@@ -46,7 +47,7 @@ def place_of(request: Request, kind: Callable[[str], Any]) -> Place | None:
         return None
     try:
         position, key, query = orjson.loads(urlsafe_b64decode(token.encode()))
-        place = Place(int(str(position)), kind(str(key)))
+        place = Place(read_position(request, "page_token", position), kind(str(key)))
         is_possible = all(0 <= number <= LAST_POSITION for number in place if isinstance(number, int))
     except (ValueError, TypeError) as error:
         raise invalid_parameter("page_token", "send next_page_token as it was answered") from error
@@ -67,7 +68,7 @@ def page_up_to(request: Request, items: Any, position: int, last: Any, **more: A
     """A page whose last item has the key `last`, behind which the next one begins; None where there is no next."""
     token, headers = None, {}
     if last is not None:
-        place = [position, last, _fingerprint(request)]
+        place = [written_position(request, position), last, _fingerprint(request)]
         token = urlsafe_b64encode(orjson.dumps(place)).decode()
         query = urlencode({**request.query_params, "page_token": token})
         headers = {"Link": f'<{request.url.path}?{query}>; rel="next"'}

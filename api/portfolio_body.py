@@ -5,17 +5,20 @@ What must stay true: everything that is misspelt is refused, with the nearest th
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
+from fastapi import Request
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     StrictBool,
     StrictStr,
     WithJsonSchema,
@@ -23,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from api.epochs import read_position
 from api.moments import Moment
 from api.pages import DEFAULT_LIMIT, MOST_ITEMS
 from api.parameters import LAST_POSITION
@@ -162,6 +166,33 @@ class PortfolioMeasure(BodyPart):
         return Measure(kind, None if kind is MeasureKind.COUNT else path_of(getattr(self, kind)))
 
 
+_IN_AN_EPOCH: Final = re.compile(r"[0-9a-z-]{1,40}:[1-9][0-9]{0,17}", re.ASCII)
+
+
+def _written(value: Any) -> int | str:
+    if type(value) is int and 1 <= value <= LAST_POSITION:
+        return value
+    if isinstance(value, str) and _IN_AN_EPOCH.fullmatch(value):
+        return value
+    raise PydanticCustomError("position", "a whole number from 1 on is needed, or epoch:position")
+
+
+WrittenPosition = Annotated[
+    int | str,
+    PlainValidator(
+        _written,
+        json_schema_input_type=Annotated[int, Field(ge=1, le=LAST_POSITION)]
+        | Annotated[str, Field(pattern=f"^{_IN_AN_EPOCH.pattern}$")],
+    ),
+]
+"""A position of the log: a number, or `epoch:position` as it was answered."""
+
+
+def read_written(request: Request, pointer: str, written: int | str | None) -> int | None:
+    """The position that a body names. Raises Problem 409 for one from beyond a fork."""
+    return None if written is None else read_position(request, pointer, written)
+
+
 class PortfolioQueryBody(BodyPart):
     """Which customers (`where`), as known and as valid when, and what of them: `columns`, or groups and measures.
 
@@ -169,7 +200,7 @@ class PortfolioQueryBody(BodyPart):
     """
 
     known_at: Instant | None = None
-    at_position: int | None = Field(default=None, ge=1, le=LAST_POSITION)
+    at_position: WrittenPosition | None = None
     valid_at: Instant | None = None
     where: PortfolioWhere = PortfolioWhere()
     columns: list[_PathText] = Field(default=[CUSTOMER_ID], max_length=_MOST_COLUMNS)
@@ -193,9 +224,10 @@ class PortfolioQueryBody(BodyPart):
     def is_grouping(self) -> bool:
         return bool(self.group_by or self.measures)
 
-    @property
-    def moment(self) -> Moment:
-        return Moment(self.known_at, self.valid_at, self.at_position)
+    def moment(self, request: Request) -> Moment:
+        """Raises Problem 409 for a position from beyond a fork."""
+        position = read_written(request, "/at_position", self.at_position)
+        return Moment(self.known_at, self.valid_at, position, known_by="/known_at")
 
     def listing(self) -> Listing:
         """Its columns begin with the customer's id, each stands there once."""

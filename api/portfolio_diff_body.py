@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import orjson
+from fastapi import Request
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.encoding import time_text
+from api.epochs import read_position, written_position
 from api.moments import Moment
 from api.pages import DEFAULT_LIMIT, MOST_ITEMS
 from api.parameters import LAST_POSITION
-from api.portfolio_body import BodyPart, GroupPath, PortfolioWhere, Text
+from api.portfolio_body import BodyPart, GroupPath, PortfolioWhere, Text, WrittenPosition, read_written
 from api.portfolio_pages import invalid_field, question_hash
 from domain.values import Instant
 from projections.basis import Basis
@@ -30,7 +32,7 @@ class PortfolioPoint(BodyPart):
     """What is known, by an instant or a position, and the instant that is looked at; the latest unless it says more."""
 
     known_at: Instant | None = None
-    at_position: int | None = Field(default=None, ge=1, le=LAST_POSITION)
+    at_position: WrittenPosition | None = None
     valid_at: Instant | None = None
 
     @model_validator(mode="after")
@@ -39,9 +41,10 @@ class PortfolioPoint(BodyPart):
             raise PydanticCustomError("moment", "say what is known by known_at or by at_position, not by both")
         return self
 
-    def moment(self, name: str) -> Moment:
-        """The moment of the point that the body calls `name`."""
-        return Moment(self.known_at, self.valid_at, self.at_position, known_by=f"/{name}/known_at")
+    def moment(self, request: Request, name: str) -> Moment:
+        """The moment of the point that the body calls `name`. Raises Problem 409 for one from beyond a fork."""
+        position = read_written(request, f"/{name}/at_position", self.at_position)
+        return Moment(self.known_at, self.valid_at, position, known_by=f"/{name}/known_at")
 
 
 class PortfolioDiffBody(BodyPart):
@@ -69,18 +72,21 @@ class ContinuedDiff(NamedTuple):
     after: UUID
 
 
-def token_of(body: PortfolioDiffBody, bases: tuple[Basis, Basis], after: UUID) -> str:
-    points = [[basis.position, time_text(basis.valid_at), time_text(basis.known_at)] for basis in bases]
+def token_of(request: Request, body: PortfolioDiffBody, bases: tuple[Basis, Basis], after: UUID) -> str:
+    points = [
+        [written_position(request, basis.position), time_text(basis.valid_at), time_text(basis.known_at)]
+        for basis in bases
+    ]
     return urlsafe_b64encode(orjson.dumps([points, str(after), question_hash(body)])).decode()
 
 
-def continued(body: PortfolioDiffBody) -> ContinuedDiff | None:
-    """Where the body's page_token leads; None on the first page. Raises Problem 422."""
+def continued(request: Request, body: PortfolioDiffBody) -> ContinuedDiff | None:
+    """Where the body's page_token leads; None on the first page. Raises Problem 422, or 409 from beyond a fork."""
     if body.page_token is None:
         return None
     try:
         (left, right), after, of_question = orjson.loads(urlsafe_b64decode(body.page_token.encode()))
-        found = ContinuedDiff(_pinned(*left), _pinned(*right), UUID(after))
+        found = ContinuedDiff(_pinned(request, *left), _pinned(request, *right), UUID(after))
     except (ValueError, TypeError, AttributeError) as error:
         raise invalid_field("/page_token", "send next_page_token as it was answered") from error
     if of_question != question_hash(body):
@@ -88,10 +94,11 @@ def continued(body: PortfolioDiffBody) -> ContinuedDiff | None:
     return found
 
 
-def _pinned(position: Any, *instants: Any) -> Moment | Basis:
+def _pinned(request: Request, written: Any, *instants: Any) -> Moment | Basis:
     valid_at, known_at = map(datetime.fromisoformat, instants)
-    if not 0 <= int(position) <= LAST_POSITION or None in {valid_at.tzinfo, known_at.tzinfo}:
+    position = read_position(request, "/page_token", written)
+    if not 0 <= position <= LAST_POSITION or None in {valid_at.tzinfo, known_at.tzinfo}:
         raise ValueError
     if not position:  # before everything: no position of the log stands for it
         return Basis(known_at, 0, valid_at, stable=False)
-    return Moment(valid_at=valid_at, at_position=int(position))
+    return Moment(valid_at=valid_at, at_position=position)

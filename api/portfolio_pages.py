@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
+from fastapi import Request
 from pydantic import BaseModel
 
 from api.encoding import time_text, to_sorted_json
+from api.epochs import read_position, written_position
 from api.errors import Problem
 from api.parameters import LAST_POSITION
 from api.portfolio_body import PortfolioQueryBody
@@ -37,19 +39,20 @@ def invalid_field(pointer: str, detail: str) -> Problem:
     return Problem("invalid-body", 422, "A field is not valid", f"{pointer}: {detail}", FieldError(pointer, detail))
 
 
-def token_of(body: PortfolioQueryBody, basis: Basis, place: UUID | SortPlace) -> str:
+def token_of(request: Request, body: PortfolioQueryBody, basis: Basis, place: UUID | SortPlace) -> str:
     key = [str(place)] if isinstance(place, UUID) else [str(part) for part in astuple(place)]
-    content = [basis.position, time_text(basis.valid_at), key, question_hash(body)]
+    content = [written_position(request, basis.position), time_text(basis.valid_at), key, question_hash(body)]
     return urlsafe_b64encode(orjson.dumps(content)).decode()
 
 
-def continued(body: PortfolioQueryBody) -> Continued | None:
-    """Where the body's page_token leads; None on the first page. Raises Problem 422."""
+def continued(request: Request, body: PortfolioQueryBody) -> Continued | None:
+    """Where the body's page_token leads; None on the first page. Raises Problem 422, or 409 from beyond a fork."""
     if body.page_token is None:
         return None
     try:
         position, valid_at, key, fingerprint = orjson.loads(urlsafe_b64decode(body.page_token.encode()))
-        found = Continued(int(position), datetime.fromisoformat(valid_at), _place(key))
+        known = read_position(request, "/page_token", position)
+        found = Continued(known, datetime.fromisoformat(valid_at), _place(key))
         is_possible = 1 <= found.position <= LAST_POSITION and found.valid_at.tzinfo is not None
     except (ValueError, TypeError, InvalidOperation) as error:
         raise invalid_field("/page_token", "send next_page_token as it was answered") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -16,9 +17,9 @@ from api.answers import Json, json_response, unchanged
 from api.dependencies import reading
 from api.encoding import to_json
 from api.known_files import known_file
-from api.moments import Moment, basis_json, entity_tag, moment_of, require_seen
+from api.moments import Moment, basis_json, entity_tag, known_position, moment_of, require_seen
 from api.pages import limit_of, page_response, page_up_to, place_of
-from api.parameters import instant, invalid_parameter, position, slot_path
+from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
 from projections import changes, events
@@ -34,6 +35,9 @@ router: Final = APIRouter(
     tags=["reading"],
     generate_unique_id_function=openapi.operation_id,
 )
+
+_IN_AN_EPOCH: Final = re.compile(r"[^:]+-[^:]+:\d+", re.ASCII)
+"""`epoch:position`, which no date and no time looks like."""
 
 
 @router.get(
@@ -137,13 +141,14 @@ def _known_points(request: Request) -> tuple[Moment, Moment]:
     moment = moment_of(request)
     if not moment.is_latest:
         raise invalid_parameter("known_at", "on the axis known, from and to say what is known")
-    first, second = (_known_point(name, _point(request, name), moment.valid_at) for name in ("from", "to"))
+    first, second = (_known_point(request, name, moment.valid_at) for name in ("from", "to"))
     return first, second
 
 
-def _known_point(name: str, text: str, valid_at: datetime | None) -> Moment:
-    if text.isdecimal():
-        return Moment(valid_at=valid_at, at_position=position(name, text))
+def _known_point(request: Request, name: str, valid_at: datetime | None) -> Moment:
+    text = _point(request, name)
+    if text.isdecimal() or _IN_AN_EPOCH.fullmatch(text):
+        return Moment(valid_at=valid_at, at_position=known_position(request, name, text))
     return Moment(instant(name, text), valid_at, known_by=name)
 
 
@@ -165,11 +170,12 @@ def _point(request: Request, name: str) -> str:
 
 def _filter(request: Request) -> HistoryFilter:
     query = request.query_params
+    first = query.get("from_position")
     return HistoryFilter(
         type=query.get("type"),
         path=_path(request),
         actor=query.get("actor"),
-        from_position=position("from_position", query["from_position"]) if "from_position" in query else 0,
+        from_position=0 if first is None else known_position(request, "from_position", first),
         since=instant("since", query["since"]) if "since" in query else None,
         until=instant("until", query["until"]) if "until" in query else None,
     )

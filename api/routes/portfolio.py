@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -46,17 +45,17 @@ async def query_portfolio(request: Request) -> Response:
         return await _whole(request, body, media_type)
     if body.is_grouping:
         async with reading(request) as connection:
-            basis = await basis_of(connection, request, _moment(body))
+            basis = await basis_of(connection, request, body.moment(request))
             columns, rows = await _groups(connection, body, basis)
         return _answer(columns, rows, basis, None)
-    last, query = continued(body), body.listing()
-    moment = Moment(valid_at=last.valid_at, at_position=last.position) if last else _moment(body)
+    last, query = continued(request, body), body.listing()
+    moment = Moment(valid_at=last.valid_at, at_position=last.position) if last else body.moment(request)
     async with reading(request) as connection:
         basis = await basis_of(connection, request, moment)
         page = await answers.page(
             connection, query, basis.position, basis.valid_at, limit=body.limit, after=last.place if last else None
         )
-    token = None if page.next_place is None else token_of(body, basis, page.next_place)
+    token = None if page.next_place is None else token_of(request, body, basis, page.next_place)
     return _answer(_columns(query), page.rows, basis, token)
 
 
@@ -67,10 +66,6 @@ async def _body(request: Request) -> PortfolioQueryBody:
         async with received(request, writes=False) as content:
             known = request.scope["dossier.question"] = bodies.parse(PortfolioQueryBody, content)
     return known
-
-
-def _moment(body: PortfolioQueryBody) -> Moment:
-    return replace(body.moment, known_by="/known_at")
 
 
 async def _groups(connection: Any, body: PortfolioQueryBody, basis: Basis) -> tuple[list[str], list[answers.Row]]:
@@ -97,7 +92,7 @@ async def _whole(request: Request, body: PortfolioQueryBody, media_type: str) ->
         if name in body.model_fields_set:
             raise invalid_field(f"/{name}", f"of {media_type} there are no pages; leave it out")
     async with reading(request) as connection:
-        basis = await basis_of(connection, request, _moment(body))
+        basis = await basis_of(connection, request, body.moment(request))
         groups = await _groups(connection, body, basis) if body.is_grouping else None
     if groups is not None:
         table = Table(groups[0], _at_once(groups[1]))

@@ -42,12 +42,12 @@ async def diff_portfolio(request: Request) -> Response:
     Page by page, every page as of the first one's positions and instants. `matrix` and `counts` are of all pages.
     """
     body = await _body(request)
-    last = continued(body)
-    left, right = last[:2] if last else (body.from_.moment("from"), body.to.moment("to"))
+    last = continued(request, body)
+    left, right = last[:2] if last else (body.from_.moment(request, "from"), body.to.moment(request, "to"))
     async with reading(request) as connection:
         bases = (await _basis(connection, request, left), await _basis(connection, request, right))
         found, items = await _found(connection, body, bases, last.after if last else None)
-    token = token_of(body, bases, found.moved[-1].customer_id) if len(found.moved) == body.limit else None
+    token = token_of(request, body, bases, found.moved[-1].customer_id) if len(found.moved) == body.limit else None
     return json_response(
         {
             "items": items,

@@ -15,9 +15,10 @@ from fastapi.responses import Response
 from api import openapi, schemas
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
+from api.epochs import epochs_of
 from api.errors import Problem
 from api.known_files import known_file
-from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, token_parts
+from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, require_seen, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
 from api.profile_document import MOST_PENDING, Profile, of_current_file, rendered
 from api.read_route import ReadRoute
@@ -70,7 +71,7 @@ async def _current(request: Request, customer_id: UUID, fields: list[str] | None
         raise CustomerUnknown(f"there is no customer {customer_id}")
     row, now = found
     if (token := request.query_params.get("after")) is not None:
-        _require_seen(customer_id, row.version, token)
+        await _require_seen(request, customer_id, row.version, token)
     now = max(now, row.as_of)
     shown = service.current_profiles
     try:
@@ -94,10 +95,13 @@ def _answer(request: Request, file: CustomerFile, now: datetime, fields: list[st
     )
 
 
-def _require_seen(customer_id: UUID, version: int, token: str) -> None:
-    """The profile is written with the event; only a replica that lags can miss it."""
-    customer, wanted = token_parts(token)
-    if customer == customer_id and version < wanted:
+async def _require_seen(request: Request, customer_id: UUID, version: int, token: str) -> None:
+    """The profile is written with the event; only a replica that lags can miss it, or a log that was cut off."""
+    customer, wanted, epoch = token_parts(token)
+    if epoch != epochs_of(request).current:
+        async with reading(request) as connection:
+            await require_seen(connection, request)
+    elif customer == customer_id and version < wanted:
         raise Problem("not-caught-up", 503, "The read model has not got there yet", "come back in a moment")
 
 
@@ -133,7 +137,7 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
     etag = entity_tag(basis, file.erasures)
     if (answer := unchanged(request, etag)) is not None:
         return answer
-    query = query_of(basis)
+    query = query_of(request, basis)
     view = Profile(
         customer_id,
         file.decided.kind,
