@@ -41,7 +41,7 @@ def backup(
     folders = Folders(None if keys_only else to / "ledger", keys_to or to / "keys")
     begun = time.monotonic()
     with database(settings) as conninfo, _told_plainly(), _progress() as advance:
-        taken = back_up(conninfo, folders, advance)
+        taken = back_up(conninfo, folders, advance, keys_conninfo=settings.keys_conninfo)
     for line in _summary(taken, folders, settings, time.monotonic() - begun):
         typer.echo(line)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +36,9 @@ from db.errors import (
 from db.restoring import restoring, unmark
 from ledger.epochs import Epoch
 from ledger.errors import KeyEncryptionError, LedgerError, is_unavailable
-from ledger.kek import FileKek
-from ledger.restore import Sources, begin_history, check_sources, put_back, read_sources, require_kek
-from ledger.snapshot_keys import SnapshotKeys
-from ledger.verify import Extent, extent_of, one_moment
+from ledger.restore import Sources, Target, begin_history, check_sources, put_back, read_sources, require_kek
+from ledger.ring import KekRing
+from ledger.verify import Extent, extent_of, keys_at, one_moment
 from projections.errors import ProjectionError
 from projections.fill import fill
 from projections.verify import verify
@@ -72,17 +71,26 @@ def restore(
         kek = _matching_kek(settings, sources)
         check_sources(sources, step("checking the archives", sources.bytes))
         settle_memory()
-        with database(settings) as conninfo, _told_plainly(), restoring(conninfo) as connection:
-            put_back(conninfo, connection, sources, step("loading", sources.bytes))
-            epoch = begin_history(conninfo, connection, _ACTOR)
-            fill(conninfo, kek, step("building read models", sources.ledger.manifest.rows_of("event")))
-            extent = _verify(conninfo, kek, step, despite_findings=despite_findings)
-            unmark(connection)
+        with database(settings) as conninfo, _told_plainly(), ExitStack() as stack:
+            ledger = _target(stack, conninfo)
+            keys_target = None if settings.keys_conninfo is None else _target(stack, settings.keys_conninfo)
+            put_back(ledger, keys_target, sources, step("loading", sources.bytes))
+            epoch = begin_history(ledger, _ACTOR)
+            advance = step("building read models", sources.ledger.manifest.rows_of("event"))
+            fill(conninfo, kek, advance, keys_conninfo=settings.keys_conninfo)
+            extent = _verify(conninfo, kek, settings, step, despite_findings=despite_findings)
+            # The keys first: if we die in between, the ledger's database is still not served.
+            for target in filter(None, (keys_target, ledger)):
+                unmark(target.connection)
     for line in _summary(sources, extent, epoch, time.monotonic() - begun):
         typer.echo(line)
 
 
-def _matching_kek(settings: Settings, sources: Sources) -> FileKek:
+def _target(stack: ExitStack, conninfo: str) -> Target:
+    return Target(conninfo, stack.enter_context(restoring(conninfo)))
+
+
+def _matching_kek(settings: Settings, sources: Sources) -> KekRing:
     """The key that wraps the data keys, which opens those of the archive. Raises CliError."""
     kek = stored_kek(settings)
     try:
@@ -92,13 +100,13 @@ def _matching_kek(settings: Settings, sources: Sources) -> FileKek:
     return kek
 
 
-def _verify(conninfo: str, kek: FileKek, step: _Step, *, despite_findings: bool) -> Extent:
+def _verify(conninfo: str, kek: KekRing, settings: Settings, step: _Step, *, despite_findings: bool) -> Extent:
     """Verify everything; each finding is a line. Raises Damaged."""
     counts: Counter[str] = Counter()
-    with one_moment(conninfo) as moment:
+    with one_moment(conninfo) as moment, keys_at(moment, kek, settings.keys_conninfo) as stored_keys:
         extent = extent_of(moment)
         advance = step("verifying", extent.positions + extent.events * 2)
-        for finding in verify(moment, SnapshotKeys(moment, kek), counts=counts, advance=advance):
+        for finding in verify(moment, stored_keys, counts=counts, advance=advance):
             typer.echo(f"{finding.place}: {finding.check}: {finding.detail}")
     if counts and not despite_findings:
         raise Damaged(

@@ -108,9 +108,10 @@ def tables_of(connection: Connection[Any], schema: str, leave_out: frozenset[str
     return [Table(schema, name, columns, types) for name, columns, types in rows if name not in leave_out]
 
 
-def migrations_of(connection: Connection[Any]) -> list[AppliedMigration]:
-    """The migrations that a database has."""
-    rows = connection.execute(_QUERIES["migrations"]).fetchall()
+def migrations_of(connection: Connection[Any], schema: str) -> list[AppliedMigration]:
+    """The migrations that a database has, as they are recorded in a schema."""
+    recorded = SQL(_QUERIES["migrations"]).format(recorded=Identifier(schema, "schema_migration"))
+    rows = connection.execute(recorded).fetchall()
     return [AppliedMigration(name=name, sha256=sha256) for name, sha256 in rows]
 
 
@@ -148,8 +149,10 @@ class ArchiveWriter:
             )
         )
 
-    def finish(self, connection: Connection[Any], kind: str, backup: str, about: dict[str, Any]) -> Manifest:
-        """Say what is in the folder: from then on it is an archive."""
+    def finish(
+        self, connection: Connection[Any], kind: str, backup: str, about: dict[str, Any], *, migrated: str = "ledger"
+    ) -> Manifest:
+        """Say what is in the folder: from then on it is an archive. `migrated`: the schema that has the migrations."""
         ((made_at, server),) = connection.execute(_QUERIES["describe"]).fetchall()
         manifest = Manifest(
             format="dossier-archive/1",
@@ -157,7 +160,7 @@ class ArchiveWriter:
             backup=backup,
             made_at=made_at.isoformat(),
             server=server,
-            migrations=migrations_of(connection),
+            migrations=migrations_of(connection, migrated),
             tables=self._tables,
             about=about,
         )

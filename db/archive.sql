@@ -16,7 +16,7 @@ SELECT now(), current_setting('server_version');
 
 -- name: migrations
 -- The migrations that made the tables, in order.
-SELECT name, encode(sha256, 'hex') FROM ledger.schema_migration ORDER BY name;
+SELECT name, encode(sha256, 'hex') FROM {recorded} ORDER BY name;
 
 -- name: sequences
 -- The columns of a schema that draw numbers by themselves.

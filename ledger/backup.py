@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -23,6 +23,7 @@ from db.archive import ArchiveWriter, Manifest, Table, discard_unfinished, table
 from db.conninfo import with_settings
 from db.pool import connect
 from db.queries import load
+from ledger.epochs import OWN
 
 LEDGER: Final = "ledger"
 KEYS: Final = "keys"
@@ -45,40 +46,85 @@ class Backup(NamedTuple):
     keys: Manifest
 
 
-def back_up(conninfo: str, folders: Folders, advance: Callable[[int], None] = lambda _: None) -> Backup:
-    """Write both archives as of one moment; `advance` is told of bytes.
+def back_up(
+    conninfo: str,
+    folders: Folders,
+    advance: Callable[[int], None] = lambda _: None,
+    *,
+    keys_conninfo: str | None = None,
+) -> Backup:
+    """Write both archives; `advance` is told of bytes. `keys_conninfo` names the keys' own database, if they have one.
 
     Raises ArchiveError, OSError or psycopg.Error; then nothing is left of what had been written.
     """
+    backup = str(uuid4())
     wanted = {KEYS: folders.keys} if folders.ledger is None else {LEDGER: folders.ledger, KEYS: folders.keys}
-    begun: list[Path] = []
+    writers: dict[str, ArchiveWriter] = {}
     try:
-        with _one_moment(conninfo, list(wanted)) as (connection, tables):
+        with ExitStack() as stack:
+            moments = _moments(stack, conninfo, keys_conninfo, list(wanted))
             # Both before anything is written: a folder that cannot be used is told at once.
-            writers = {}
             for kind, folder in wanted.items():
                 writers[kind] = ArchiveWriter(folder)
-                begun.append(folder)
             for kind, writer in writers.items():
-                for table in tables[kind]:
-                    writer.copy(connection, table, advance)
-            manifests = _finished(connection, writers)
+                for table in moments[kind].tables[kind]:
+                    writer.copy(moments[kind].connection, table, advance)
+            # If we die between the manifests, one archive is there and the other one is not: nothing to restore from.
+            own_database = keys_conninfo is not None
+            manifests = {
+                LEDGER: lambda: _finish_ledger(moments[LEDGER].connection, writers[LEDGER], backup),
+                KEYS: lambda: _finish_keys(moments[KEYS].connection, writers[KEYS], backup, own_database=own_database),
+            }
+            finished = {kind: manifests[kind]() for kind in wanted}
     except BaseException:
-        for folder in begun:
-            discard_unfinished(folder)
+        for writer in writers.values():
+            discard_unfinished(writer.folder)
         raise
-    return Backup(manifests.get(LEDGER), manifests[KEYS])
+    return Backup(finished.get(LEDGER), finished[KEYS])
 
 
-def _finished(connection: Connection[Any], writers: Mapping[str, ArchiveWriter]) -> dict[str, Manifest]:
-    backup = str(uuid4())
-    about = {LEDGER: _about_ledger, KEYS: _about_keys}
-    # If we die between the manifests, one archive is there and the other one is not: no backup to restore from.
-    return {kind: writer.finish(connection, kind, backup, about[kind](connection)) for kind, writer in writers.items()}
+class _Moment(NamedTuple):
+    """A connection on which everything is as of one moment, and the tables of its schemas."""
+
+    connection: Connection[Any]
+    tables: Mapping[str, list[Table]]
+
+
+def _moments(stack: ExitStack, conninfo: str, keys_conninfo: str | None, kinds: Sequence[str]) -> Mapping[str, _Moment]:
+    """The same moment of both, or, where the keys have a database of their own, theirs after that of the evidence."""
+    if keys_conninfo is None:
+        moment = stack.enter_context(_one_moment(conninfo, kinds))
+        return dict.fromkeys(kinds, moment)
+    return {
+        kind: stack.enter_context(_one_moment(keys_conninfo if kind == KEYS else conninfo, [kind])) for kind in kinds
+    }
+
+
+def _finish_ledger(connection: Connection[Any], writer: ArchiveWriter, backup: str) -> Manifest:
+    ((size, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OWN).fetchall()
+    about = {
+        "log": {"size": size, "known_at": None if known_at is None else known_at.isoformat()},
+        "unsealed": unsealed,
+        "customers": customers,
+    }
+    return writer.finish(connection, LEDGER, backup, about)
+
+
+def _finish_keys(connection: Connection[Any], writer: ArchiveWriter, backup: str, *, own_database: bool) -> Manifest:
+    """Per key encryption key one data key that it wrapped, by which a wrong one is told before anything is restored."""
+    rows = connection.execute(_QUERIES["wrapped_by"]).fetchall()
+    about = {
+        "own_database": own_database,
+        "wrapped_by": [
+            {"kek": kek, "keys": keys, "subject": str(subject), "wrapped": b64encode(wrapped).decode("ascii")}
+            for kek, subject, wrapped, keys in rows
+        ],
+    }
+    return writer.finish(connection, KEYS, backup, about, migrated=KEYS if own_database else LEDGER)
 
 
 @contextmanager
-def _one_moment(conninfo: str, schemas: Sequence[str]) -> Iterator[tuple[Connection[Any], dict[str, list[Table]]]]:
+def _one_moment(conninfo: str, schemas: Sequence[str]) -> Iterator[_Moment]:
     """Lend a connection on which everything is read as of one moment, and the tables of these schemas.
 
     They are locked before anything is seen: a migration that rewrote one meanwhile would leave it empty for us.
@@ -95,24 +141,4 @@ def _one_moment(conninfo: str, schemas: Sequence[str]) -> Iterator[tuple[Connect
                 break
             connection.rollback()
             found = tables
-        yield connection, tables
-
-
-def _about_ledger(connection: Connection[Any]) -> dict[str, Any]:
-    ((size, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"]).fetchall()
-    return {
-        "log": {"size": size, "known_at": None if known_at is None else known_at.isoformat()},
-        "unsealed": unsealed,
-        "customers": customers,
-    }
-
-
-def _about_keys(connection: Connection[Any]) -> dict[str, Any]:
-    """Per key encryption key one data key that it wrapped, by which a wrong one is told before anything is restored."""
-    rows = connection.execute(_QUERIES["wrapped_by"]).fetchall()
-    return {
-        "wrapped_by": [
-            {"kek": kek, "keys": keys, "subject": str(subject), "wrapped": b64encode(wrapped).decode("ascii")}
-            for kek, subject, wrapped, keys in rows
-        ]
-    }
+        yield _Moment(connection, tables)

@@ -6,7 +6,7 @@
 SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
        (SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
        (SELECT count(*) FROM ledger.unsealed),
-       (SELECT count(DISTINCT stream) FROM ledger.event);
+       (SELECT count(DISTINCT stream) FROM ledger.event WHERE stream <> %(own)s);
 
 -- name: wrapped_by
 -- Of each key encryption key that is in use one data key that it wrapped, and how many.

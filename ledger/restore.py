@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.sql import SQL
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from db.archive import (
@@ -28,10 +27,9 @@ from db.archive import (
     tables_of,
 )
 from db.errors import ArchiveDamaged
-from db.migrate import MIGRATIONS, migrate, read_migrations, refuse_divergence
+from db.migrate import MIGRATIONS, MIGRATIONS_OF_KEYS, migrate, migrate_keys, read_migrations, refuse_divergence
 from ledger.backup import KEYS, LEDGER, LEFT_OUT
 from ledger.epochs import Epoch, begin_epoch
-from ledger.errors import KeyEncryptionError
 from ledger.kek import KeyEncryptionKey
 from ledger.sealer import Sealer
 
@@ -56,6 +54,7 @@ class _WrappedBy(_Stated):
 
 
 class _AboutKeys(_Stated):
+    own_database: bool
     wrapped_by: list[_WrappedBy]
 
 
@@ -70,16 +69,23 @@ class Sources(NamedTuple):
         return self.ledger.manifest.bytes + self.keys.manifest.bytes
 
 
+class Target(NamedTuple):
+    """A database that is being restored (db/restoring.py); the connection is its owner's, in autocommit."""
+
+    conninfo: str
+    connection: Connection[Any]
+
+
 def read_sources(ledger: Path, keys: Path) -> Sources:
     """Read both manifests. Raises ArchiveError, or MigrationError for a backup of another or a newer program."""
     sources = Sources(read_archive(ledger, LEDGER), read_archive(keys, KEYS))
-    shipped = read_migrations(MIGRATIONS)
-    for folder, manifest in sources:
+    for archive in sources:
+        folder, manifest = archive
         for stored in manifest.tables:
             if stored.schema_name != manifest.kind:
-                raise ArchiveDamaged(
-                    folder, MANIFEST, f"{stored.file} does not belong into an archive of {manifest.kind}"
-                )
+                wrong = f"{stored.file} does not belong into an archive of {manifest.kind}"
+                raise ArchiveDamaged(folder, MANIFEST, wrong)
+        shipped = read_migrations(MIGRATIONS_OF_KEYS if _had_its_own_database(archive) else MIGRATIONS)
         refuse_divergence(_digests(folder, manifest.migrations), shipped)
     return sources
 
@@ -92,45 +98,71 @@ def check_sources(sources: Sources, advance: _Advance = lambda _: None) -> None:
 
 def require_kek(sources: Sources, kek: KeyEncryptionKey) -> None:
     """Raise KeyEncryptionError unless the key at hand opens what the archive of keys holds; ArchiveDamaged."""
-    folder, manifest = sources.keys
     try:
-        for wrapped in _AboutKeys.model_validate(manifest.about).wrapped_by:
+        for wrapped in _about_keys(sources.keys).wrapped_by:
             wrapped.open_with(kek)
-    except KeyEncryptionError:
-        raise
-    except (ValidationError, ValueError) as error:
-        raise ArchiveDamaged(folder, MANIFEST, "what it says about the keys makes no sense") from error
+    except ValueError as error:
+        raise ArchiveDamaged(sources.keys.folder, MANIFEST, "what it says about the keys makes no sense") from error
 
 
-def put_back(conninfo: str, connection: Connection[Any], sources: Sources, advance: _Advance = lambda _: None) -> None:
-    """Make the schema as it was, fill it, and bring it up to date. `connection` is that of `restoring`, in autocommit.
+def put_back(ledger: Target, keys: Target | None, sources: Sources, advance: _Advance = lambda _: None) -> None:
+    """Make the schema as it was, fill it, and bring it up to date; `keys` is the keys' own database, if they get one.
 
     Raises ArchiveDamaged, MigrationError or psycopg.Error.
     """
-    # Each under the schema of its own day: the keys may have been taken by a newer program than the evidence.
-    for archive in sorted(sources, key=lambda archive: len(archive.manifest.migrations)):
-        migrate(conninfo, first=len(archive.manifest.migrations), restoring=True)
-        _refuse_other_tables(connection, archive)
-        for stored in archive.manifest.tables:
-            with connection.transaction():
-                load_table(connection, archive, stored, advance)
-        continue_sequences(connection, archive.manifest.kind)
-    migrate(conninfo, restoring=True)
-    for schema in (KEYS, LEDGER):
-        for table in tables_of(connection, schema):
-            # The server knows nothing of what came in by COPY, and would plan as if it were empty.
-            connection.execute(SQL("ANALYZE {}").format(table.identifier))
+    if keys is None:
+        # Each under the schema of its own day: the keys may have been taken by a newer program than the evidence.
+        for archive in sorted(sources, key=_level):
+            migrate(ledger.conninfo, first=_level(archive), restoring=True)
+            _load(ledger.connection, archive, advance)
+    else:
+        own = _had_its_own_database(sources.keys)
+        migrate_keys(keys.conninfo, first=_level(sources.keys) if own else None, restoring=True)
+        _load(keys.connection, sources.keys, advance)
+        migrate_keys(keys.conninfo, restoring=True)
+        migrate(ledger.conninfo, first=_level(sources.ledger), restoring=True)
+        _load(ledger.connection, sources.ledger, advance)
+    migrate(ledger.conninfo, restoring=True)
+    for target in {ledger, keys or ledger}:
+        # The server knows nothing of what came in by COPY, and would plan as if it were empty.
+        target.connection.execute("ANALYZE")
 
 
-def begin_history(conninfo: str, connection: Connection[Any], actor: str, checkpoint: str | None = None) -> Epoch:
+def _load(connection: Connection[Any], archive: Archive, advance: _Advance) -> None:
+    _refuse_other_tables(connection, archive)
+    for stored in archive.manifest.tables:
+        with connection.transaction():
+            load_table(connection, archive, stored, advance)
+    continue_sequences(connection, archive.manifest.kind)
+
+
+def _level(archive: Archive) -> int:
+    """How many migrations made its tables; those of keys from a database of their own are as the newest make them."""
+    if _had_its_own_database(archive):
+        return len(read_migrations(MIGRATIONS))
+    return len(archive.manifest.migrations)
+
+
+def _had_its_own_database(archive: Archive) -> bool:
+    return archive.manifest.kind == KEYS and _about_keys(archive).own_database
+
+
+def _about_keys(archive: Archive) -> _AboutKeys:
+    try:
+        return _AboutKeys.model_validate(archive.manifest.about)
+    except ValidationError as error:
+        raise ArchiveDamaged(archive.folder, MANIFEST, "what it says about the keys makes no sense") from error
+
+
+def begin_history(ledger: Target, actor: str, checkpoint: str | None = None) -> Epoch:
     """Say in the log itself that it goes on from here otherwise than it did before: its next entry says so.
 
     Raises EpochsUnreadable, psycopg.Error.
     """
-    with connection.transaction():
-        epoch = begin_epoch(connection, actor, checkpoint)
+    with ledger.connection.transaction():
+        epoch = begin_epoch(ledger.connection, actor, checkpoint)
     # The only entry of this turn; what had waited for its place when the backup was taken comes after it.
-    sealer = Sealer(conninfo, batch=1)
+    sealer = Sealer(ledger.conninfo, batch=1)
     try:
         sealer.seal_once()
     finally:

@@ -6,7 +6,7 @@ tells what differed; here nothing was there to differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from psycopg import Connection
 from db.pool import connect
 from db.queries import load
 from domain.file import CustomerFile
-from ledger.kek import FileKek
-from ledger.snapshot_keys import SnapshotKeys
+from ledger.kek import KeyEncryptionKey
 from ledger.statements import FileChange
-from ledger.verify import one_moment
+from ledger.verify import keys_at, one_moment
 from projections.comparison import FOLLOWED, computed
 from projections.errors import NeverFree
+from projections.expected import Followed, Row
 from projections.identifiers import IdentifierView
 from projections.profile import ProfileView
 from projections.rebuild import owner_of
@@ -31,7 +31,13 @@ _CUSTOMERS: Final = 200
 _NO_CLAIMS: Final[frozenset[tuple[str, str]]] = frozenset()
 
 
-def fill(conninfo: str, kek: FileKek, advance: Callable[[int], None] = lambda _: None) -> None:
+def fill(
+    conninfo: str,
+    kek: KeyEncryptionKey,
+    advance: Callable[[int], None] = lambda _: None,
+    *,
+    keys_conninfo: str | None = None,
+) -> None:
     """Write the rows of all customers, as the login that owns the tables; `advance` is told of events.
 
     Raises StreamUnreadable, KeyEncryptionError, RebuildRefused or psycopg.Error.
@@ -43,18 +49,22 @@ def fill(conninfo: str, kek: FileKek, advance: Callable[[int], None] = lambda _:
         # The tables that follow the log are made aside, without indexes at first, as a rebuild does it.
         with owner.transaction():
             shadow.begin()
-            _walk(conninfo, kek, position, shadow, advance)
+            with one_moment(conninfo) as moment, keys_at(moment, kek, keys_conninfo) as keys:
+                keys.require_kek()
+                _walk(conninfo, computed(moment, keys, position), shadow, advance)
             shadow.flush()
             shadow.complete(dict.fromkeys(FOLLOWED, position))
         if not shadow.switch(lambda _: None):
             raise NeverFree(0, shadow.who_reads())
 
 
-def _walk(conninfo: str, kek: FileKek, position: int, shadow: Shadow, advance: Callable[[int], None]) -> None:
-    with one_moment(conninfo) as moment, connect(conninfo, "dossier_app") as writer:
-        keys = SnapshotKeys(moment, kek)
-        keys.require_kek()
-        customers = computed(moment, keys, position)
+def _walk(
+    conninfo: str,
+    customers: Iterator[tuple[CustomerFile, Mapping[Followed, list[Row]]]],
+    shadow: Shadow,
+    advance: Callable[[int], None],
+) -> None:
+    with connect(conninfo, "dossier_app") as writer:
         while some := list(islice(customers, _CUSTOMERS)):
             for _, rows in some:
                 shadow.add(rows)

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from db.archive import read_archive
 from db.restoring import restoring
-from ledger.kek import FileKek
+from ledger.restore import Target, put_back, read_sources
 from tests.cli.service import Dossier, failure, wait_until
 from tests.damages import do
 from tests.damages.of_streams import PARTS
@@ -129,7 +129,6 @@ def test_archives_that_changed_places_are_told(dossier: Dossier, backup: Path, e
 def test_the_wrong_key_is_told_before_anything_is_written(
     dossier: Dossier, backup: Path, kek_file: Path, empty: str
 ) -> None:
-    FileKek.from_text(KEK_TEXT)
     kek_file.write_text(KEK_TEXT.replace("test:", "other:"))
     outcome = dossier("restore", backup, "--database-url", empty)
     assert (outcome.exit_code, outcome.out) == (1, "")
@@ -188,6 +187,34 @@ def test_a_restore_that_is_killed_leaves_what_is_not_served_and_can_be_done_agai
     assert "has not ended" in dossier("migrate", "--database-url", empty).err
     outcome = dossier("restore", backup, "--database-url", empty)
     assert (outcome.exit_code, outcome.out[:9]) == (0, "restored ")
+
+
+def test_keys_move_into_a_database_of_their_own_and_back(
+    dossier: Dossier, backup: Path, empty: str, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = backup.with_name("apart")
+    with server.database(template="template0") as of_keys, server.database(template="template0") as again:
+        monkeypatch.setenv("KEYS_DATABASE_URL", of_keys)
+        assert dossier("restore", backup, "--database-url", empty).exit_code == 0
+        with psycopg.connect(of_keys) as keys, psycopg.connect(empty) as ledger:
+            held = keys.execute("SELECT count(*) FROM keys.subject_key").fetchone()
+            beside = ledger.execute("SELECT count(*) FROM keys.subject_key").fetchone()
+        assert (held, beside) == ((4,), (0,))
+        assert dossier("verify", "--database-url", empty).exit_code == 0
+        assert dossier("backup", "--to", apart, "--database-url", empty).exit_code == 0
+        refused = dossier("restore", apart, "--database-url", again)
+        assert (refused.exit_code, "is not empty (it has schema keys)" in refused.err) == (5, True)
+        monkeypatch.delenv("KEYS_DATABASE_URL")
+        outcome = dossier("restore", apart, "--database-url", again)
+        assert (outcome.exit_code, outcome.err) == (0, "")
+        assert rows(again, backup)["keys.subject_key"] == rows_of_keys(backup, server)
+
+
+def rows_of_keys(backup: Path, server: TestServer) -> list[str]:
+    with server.database(template="template0") as conninfo:
+        with restoring(conninfo) as connection:
+            put_back(Target(conninfo, connection), None, read_sources(backup / "ledger", backup / "keys"))
+        return rows(conninfo, backup)["keys.subject_key"]
 
 
 def test_two_restores_do_not_meet(dossier: Dossier, backup: Path, empty: str) -> None:
