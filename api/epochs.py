@@ -75,8 +75,8 @@ def written_position(request: Request, position: int) -> int | str:
 
 def read_position(request: Request, name: str, written: int | str) -> int:
     """The position that a client names. Raises Problem 409 for one from beyond a fork, ValueError for what is none."""
-    epoch, _, number = str(written).rpartition(":")
-    if not number.isascii() or not number.isdecimal():
+    epoch, separator, number = str(written).rpartition(":")
+    if bool(separator) != bool(epoch) or not number.isascii() or not number.isdecimal():
         raise ValueError("no position")
     require_shared(request, name, epoch or FIRST_EPOCH, int(number))
     return int(number)
@@ -91,17 +91,19 @@ def require_shared(request: Request, name: str, epoch: str, position: int | None
     try:
         fork = epochs.shared_up_to(epoch)
     except KeyError:
-        fork = 0
-    if fork is None or (position is not None and position <= fork):
-        return
-    told = "of a history that this log does not know" if epoch not in {each.name for each in epochs.all} else ""
-    raise Problem(
+        raise _forked(epochs, name, "of a history that this log does not know") from None
+    if fork is not None and (position is None or position > fork):
+        told = f"of epoch {epoch}, from beyond position {fork}, where the log was cut off"
+        raise _forked(epochs, name, told, last_common_position=fork)
+
+
+def _forked(epochs: Epochs, name: str, told: str, **extra: int) -> Problem:
+    return Problem(
         "history-forked",
         409,
         "That was told in another history",
-        f"{name} is {told or f'of epoch {epoch}, from beyond position {fork}, where the log was cut off'}; "
-        f"the log goes on as epoch {epochs.current}",
+        f"{name} is {told}; the log goes on as epoch {epochs.current}",
         FieldError(name, "lies beyond the fork of the history; ask anew"),
         epoch=epochs.current,
-        last_common_position=fork,
+        **extra,
     )
