@@ -20,6 +20,7 @@ from cli.stored import require_database
 from db.archive import Manifest
 from db.errors import FolderNotEmpty
 from ledger.backup import Backup, Folders, back_up
+from ledger.erasure_list import FILE as ERASURES
 from settings import Settings
 
 
@@ -38,7 +39,7 @@ def backup(
     """Write a backup, as of one moment; a service may be at work. It holds no key that opens it: keep those apart."""
     settings = load_settings(data=data, database_url=database_url)
     require_database(settings)
-    folders = Folders(None if keys_only else to / "ledger", keys_to or to / "keys")
+    folders = Folders(None if keys_only else to / "ledger", keys_to or to / "keys", to / ERASURES)
     begun = time.monotonic()
     with database(settings) as conninfo, _told_plainly(), _progress() as advance:
         taken = back_up(conninfo, folders, advance, keys_conninfo=settings.keys_conninfo)
@@ -51,6 +52,7 @@ def _summary(taken: Backup, folders: Folders, settings: Settings, seconds: float
         events, about = taken.ledger.rows_of("event"), taken.ledger.about
         yield f"ledger: {events:,} events, log of {about['log']['size']:,}, {_size(taken.ledger)} in {folders.ledger}"
     yield f"keys: {taken.keys.rows_of('subject_key'):,} data keys, {_size(taken.keys)} in {folders.keys}"
+    yield f"erasures: {taken.erasures:,} in {folders.erasures}"
     yield f"as of {taken.keys.made_at}, in {seconds:,.1f} s"
     yield f"not in it: {settings.kek_file}, without which nothing in it can be read; keep a copy in a third place"
 

@@ -1,7 +1,7 @@
 """`dossier restore`: a backup becomes a database again, in a new place, and is not served before it is whole.
 
     archives held against their manifests, key against the data keys   ->   nothing is written before that
-    marker   ->   tables   ->   new epoch   ->   read models   ->   verification   ->   no marker: it may be served
+    marker   ->   tables   ->   new epoch   ->   erasures   ->   read models   ->   verification   ->   no marker
 
 If we die or fail after the marker is set, the service refuses the database, and the next attempt begins anew.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import psycopg
 import typer
@@ -35,8 +35,11 @@ from db.errors import (
 )
 from db.restoring import restoring, unmark
 from ledger.epochs import Epoch
-from ledger.errors import KeyEncryptionError, LedgerError, is_unavailable
-from ledger.restore import Sources, Target, begin_history, check_sources, put_back, read_sources, require_kek
+from ledger.erasure_list import FILE as ERASURES
+from ledger.erasure_list import Destroyed, read_list
+from ledger.errors import ErasureListMalformed, KeyEncryptionError, LedgerError, is_unavailable
+from ledger.replay import RESTORER, destroy_listed, erase_again, record_unknown
+from ledger.restore import Sources, Target, begin_history, check_sources, put_back, read_sources, require_kek, seal_all
 from ledger.ring import KekRing
 from ledger.verify import Extent, extent_of, keys_at, one_moment
 from projections.errors import ProjectionError
@@ -44,8 +47,6 @@ from projections.fill import fill
 from projections.verify import verify
 from settings import Settings
 
-_ACTOR = "dossier-restore"
-"""Who is said to have begun the new epoch; the operator's own name is not known here."""
 _Advance = Callable[[int], None]
 _Step = Callable[[str, int], _Advance]
 """Begins a step, of which so many bytes or events are ahead; what moves it on."""
@@ -56,6 +57,9 @@ def restore(
     *,
     keys: Annotated[
         Path | None, typer.Option("--keys", help="The archive of the data keys, if it is not FROM/keys.")
+    ] = None,
+    erasures: Annotated[
+        Path | None, typer.Option("--erasures", help="A later list of erasures: erasures.ndjson of a newer backup.")
     ] = None,
     despite_findings: Annotated[
         bool, typer.Option("--despite-findings", help="Let it be served even if verification finds faults.")
@@ -68,6 +72,7 @@ def restore(
     begun = time.monotonic()
     with _told_plainly(), _progress() as step:
         sources = read_sources(backup / "ledger", keys or backup / "keys")
+        listed = _listed(backup, erasures)
         kek = _matching_kek(settings, sources)
         check_sources(sources, step("checking the archives", sources.bytes))
         settle_memory()
@@ -75,15 +80,46 @@ def restore(
             ledger = _target(stack, conninfo)
             keys_target = None if settings.keys_conninfo is None else _target(stack, settings.keys_conninfo)
             put_back(ledger, keys_target, sources, step("loading", sources.bytes))
-            epoch = begin_history(ledger, _ACTOR)
+            epoch = begin_history(ledger, RESTORER.id)
+            kept = _keep_erased(ledger, keys_target, kek, listed)
+            seal_all(ledger)
             advance = step("building read models", sources.ledger.manifest.rows_of("event"))
             fill(conninfo, kek, advance, keys_conninfo=settings.keys_conninfo)
+            erased = erase_again(conninfo, kek, settings.keys_conninfo)
             extent = _verify(conninfo, kek, settings, step, despite_findings=despite_findings)
             # The keys first: if we die in between, the ledger's database is still not served.
             for target in filter(None, (keys_target, ledger)):
                 unmark(target.connection)
     for line in _summary(sources, extent, epoch, time.monotonic() - begun):
         typer.echo(line)
+    typer.echo(
+        f"erasures: {erased:,} carried out again; {kept.destroyed:,} keys that had come back or were still to be made "
+        f"destroyed; {kept.recorded:,} recorded once more, because the backup did not know them"
+    )
+
+
+class _Erasures(NamedTuple):
+    """How many listed keys had come back and were destroyed, and how many erasures were recorded once more."""
+
+    destroyed: int
+    recorded: int
+
+
+def _keep_erased(ledger: Target, keys: Target | None, kek: KekRing, listed: Sequence[Destroyed]) -> _Erasures:
+    of_keys = keys or ledger
+    destroyed = destroy_listed(of_keys.connection, listed)
+    keys_conninfo = None if keys is None else keys.conninfo
+    recorded = record_unknown(ledger.connection, of_keys.connection, kek, ledger.conninfo, keys_conninfo)
+    return _Erasures(destroyed, recorded)
+
+
+def _listed(backup: Path, erasures: Path | None) -> list[Destroyed]:
+    """The erasures that the backup lists, and those of a later list. Raises CliError."""
+    paths = [path for path in (backup / ERASURES, erasures) if path is not None]
+    try:
+        return [each for path in paths if path == erasures or path.exists() for each in read_list(path)]
+    except ErasureListMalformed as error:
+        raise Damaged(str(error)) from error
 
 
 def _target(stack: ExitStack, conninfo: str) -> Target:
@@ -121,8 +157,6 @@ def _summary(sources: Sources, extent: Extent, epoch: Epoch, seconds: float) -> 
     yield f"restored {customers:,} customers, {events:,} events, {positions:,} positions in {seconds:,.1f} s: verified"
     yield f"ledger as of {sources.ledger.manifest.made_at}, keys as of {sources.keys.manifest.made_at}"
     yield f"the log goes on as epoch {epoch.name} after position {epoch.after:,}"
-    if unsealed := sources.ledger.manifest.about.get("unsealed"):
-        yield f"{unsealed:,} events had no place in the log yet; they get it when the service starts"
 
 
 @contextmanager

@@ -24,26 +24,30 @@ from db.conninfo import with_settings
 from db.pool import connect
 from db.queries import load
 from ledger.epochs import OWN
+from ledger.erasure_list import write_list
 
 LEDGER: Final = "ledger"
 KEYS: Final = "keys"
 
 _QUERIES: Final = load("ledger", "backup.sql")
 _SETTINGS: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-LEFT_OUT: Final = frozenset(["schema_migration"])
-"""What migrating a new database writes by itself; the manifest names the migrations."""
+LEFT_OUT: Final = frozenset(["schema_migration", "erasure"])
+"""What migrating a new database writes by itself, for the manifest names the migrations; and which erasures were
+carried out: where keys and ciphertexts may have come back, all are to be carried out once more."""
 
 
 class Folders(NamedTuple):
-    """Where the two archives go; the evidence's is None when only the keys are wanted."""
+    """Where the two archives go, and the list of erasures; the evidence's is None when only the keys are wanted."""
 
     ledger: Path | None
     keys: Path
+    erasures: Path
 
 
 class Backup(NamedTuple):
     ledger: Manifest | None
     keys: Manifest
+    erasures: int
 
 
 def back_up(
@@ -60,6 +64,7 @@ def back_up(
     backup = str(uuid4())
     wanted = {KEYS: folders.keys} if folders.ledger is None else {LEDGER: folders.ledger, KEYS: folders.keys}
     writers: dict[str, ArchiveWriter] = {}
+    is_listed = False
     try:
         with ExitStack() as stack:
             moments = _moments(stack, conninfo, keys_conninfo, list(wanted))
@@ -75,12 +80,17 @@ def back_up(
                 LEDGER: lambda: _finish_ledger(moments[LEDGER].connection, writers[LEDGER], backup),
                 KEYS: lambda: _finish_keys(moments[KEYS].connection, writers[KEYS], backup, own_database=own_database),
             }
+            destroyed = moments[KEYS].connection.execute(_QUERIES["destroyed"]).fetchall()
+            erasures = write_list(folders.erasures, destroyed)
+            is_listed = True
             finished = {kind: manifests[kind]() for kind in wanted}
     except BaseException:
         for writer in writers.values():
             discard_unfinished(writer.folder)
+        if is_listed:
+            folders.erasures.unlink()
         raise
-    return Backup(finished.get(LEDGER), finished[KEYS])
+    return Backup(finished.get(LEDGER), finished[KEYS], erasures)
 
 
 class _Moment(NamedTuple):

@@ -8,6 +8,13 @@ SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
        (SELECT count(*) FROM ledger.unsealed),
        (SELECT count(DISTINCT stream) FROM ledger.event WHERE stream <> %(own)s);
 
+-- name: destroyed
+-- Whose keys were destroyed, by which event, and when; in that order.
+SELECT subject, erased_by, destroyed_at
+FROM keys.subject_key
+WHERE state = 'destroyed'
+ORDER BY destroyed_at, subject;
+
 -- name: wrapped_by
 -- Of each key encryption key that is in use one data key that it wrapped, and how many.
 SELECT DISTINCT ON (kek) kek, subject, wrapped, count(*) OVER (PARTITION BY kek)

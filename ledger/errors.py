@@ -35,6 +35,7 @@ LedgerError
 │   ├── MalformedProof            not as many hashes, or not as long, as such a proof has
 │   ├── InclusionNotProved        the proof does not lead from the leaf to the root
 │   └── ConsistencyNotProved      the proof does not lead from the older root to the newer
+├── ErasureListMalformed          a list of erasures with a line that is none; carries path and line
 ├── EpochsUnreadable              an entry of the log's own stream makes no sense; carries version
 ├── AppendConflict                a unique constraint refused the append; carries constraint
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
@@ -248,6 +249,15 @@ class InclusionNotProved(TreeError):
 
 class ConsistencyNotProved(TreeError):
     """A proof of consistency that does not lead from the older root to the newer one."""
+
+
+class ErasureListMalformed(LedgerError):
+    """A line of a list of erasures is none."""
+
+    def __init__(self, path: str, line: int) -> None:
+        super().__init__(f"{path}, line {line}: no erasure as `dossier backup` lists them")
+        self.path = path
+        self.line = line
 
 
 class EpochsUnreadable(LedgerError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -162,12 +163,16 @@ def begin_history(ledger: Target, actor: str, checkpoint: str | None = None) -> 
     with ledger.connection.transaction():
         epoch = begin_epoch(ledger.connection, actor, checkpoint)
     # The only entry of this turn; what had waited for its place when the backup was taken comes after it.
-    sealer = Sealer(ledger.conninfo, batch=1)
-    try:
+    with closing(Sealer(ledger.conninfo, batch=1)) as sealer:
         sealer.seal_once()
-    finally:
-        sealer.close()
     return epoch
+
+
+def seal_all(ledger: Target) -> None:
+    """Give everything its place that waits for one, so that read models are complete."""
+    with closing(Sealer(ledger.conninfo)) as sealer:
+        while sealer.seal_once():
+            pass
 
 
 def _refuse_other_tables(connection: Connection[Any], archive: Archive) -> None:

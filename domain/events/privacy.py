@@ -35,6 +35,8 @@ class LegalBasis(StrEnum):
     PIPL_47 = "PIPL_47"
     CONSENT_WITHDRAWN = "CONSENT_WITHDRAWN"
     RETENTION_ENDED = "RETENTION_ENDED"
+    ERASED_BEFORE = "ERASED_BEFORE"
+    """The record of the erasure was lost with the end of the log; what was erased stays so."""
 
 
 class HoldBasis(StrEnum):

@@ -43,6 +43,7 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     log.NoteUnverified,
     log.MalformedCheckpoint,
     log.OriginMismatch,
+    ledger.ErasureListMalformed,
 }
 _FAULTS = (
     ledger.UnreadableEvent,

@@ -29,9 +29,10 @@ def told(server: TestServer) -> Iterator[str]:
 def test_evidence_and_keys_are_apart(dossier: Dossier, told: str, tmp_path: Path) -> None:
     outcome = dossier("backup", "--to", tmp_path / "backup", "--database-url", told)
     assert (outcome.exit_code, outcome.err) == (0, "")
-    ledger, keys, when, missing = outcome.out.splitlines()
+    ledger, keys, erasures, when, missing = outcome.out.splitlines()
     assert re.fullmatch(rf"ledger: 15 events, log of 15, \d+\.\d MB in {tmp_path}/backup/ledger", ledger)
     assert re.fullmatch(rf"keys: 4 data keys, \d+\.\d MB in {tmp_path}/backup/keys", keys)
+    assert erasures == f"erasures: 0 in {tmp_path}/backup/erasures.ndjson"
     assert when.startswith("as of 20")
     assert missing.startswith(f"not in it: {tmp_path}/data/keys/kek")
     stored = {kind: read_archive(tmp_path / "backup" / kind, kind).manifest for kind in ("ledger", "keys")}
@@ -49,10 +50,10 @@ def test_what_follows_from_the_evidence_is_left_out(dossier: Dossier, told: str,
     with psycopg.connect(told) as connection:
         tables = connection.execute(
             "SELECT format('%s/%s.%s.copy', schemaname, schemaname, tablename) FROM pg_tables"
-            " WHERE schemaname IN ('ledger', 'keys') AND tablename <> 'schema_migration'"
+            " WHERE schemaname IN ('ledger', 'keys') AND tablename NOT IN ('schema_migration', 'erasure')"
         ).fetchall()
     files = {str(path.relative_to(tmp_path / "backup")) for path in (tmp_path / "backup").rglob("*.*")}
-    assert files == {name for (name,) in tables} | {"ledger/manifest.json", "keys/manifest.json"}
+    assert files == {name for (name,) in tables} | {"ledger/manifest.json", "keys/manifest.json", "erasures.ndjson"}
 
 
 def test_no_file_holds_what_opens_it(dossier: Dossier, told: str, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_the_keys_can_go_elsewhere_and_be_taken_alone(dossier: Dossier, told: st
     assert read_archive(tmp_path / "b", "keys").manifest.rows_of("subject_key") == 4
     alone = dossier("backup", "--to", tmp_path / "c", "--keys-only", "--database-url", told)
     assert (alone.exit_code, alone.out[:18]) == (0, "keys: 4 data keys,")
-    assert [path.name for path in (tmp_path / "c").iterdir()] == ["keys"]
+    assert [path.name for path in sorted((tmp_path / "c").iterdir())] == ["erasures.ndjson", "keys"]
 
 
 def test_a_service_at_work_is_backed_up_beside_it(dossier: Dossier, service: RunningService, tmp_path: Path) -> None:
