@@ -38,9 +38,23 @@ from ledger.epochs import Epoch
 from ledger.erasure_list import FILE as ERASURES
 from ledger.erasure_list import Destroyed, read_list
 from ledger.errors import ErasureListMalformed, KeyEncryptionError, LedgerError, is_unavailable
+from ledger.log_errors import LogError, LogKeyUnusable, OriginUsed
+from ledger.log_key import log_key_from
+from ledger.origin import Signed, begin_origin, key_of_new_origin, later_of, require_unused
 from ledger.replay import RESTORER, destroy_listed, erase_again, record_unknown
-from ledger.restore import Sources, Target, begin_history, check_sources, put_back, read_sources, require_kek, seal_all
+from ledger.restore import (
+    Sources,
+    Target,
+    begin_history,
+    check_sources,
+    put_back,
+    read_sources,
+    require_kek,
+    seal_all,
+    signed_in,
+)
 from ledger.ring import KekRing
+from ledger.signer_memory import SignerMemory
 from ledger.verify import Extent, extent_of, keys_at, one_moment
 from projections.errors import ProjectionError
 from projections.fill import fill
@@ -61,6 +75,9 @@ def restore(
     erasures: Annotated[
         Path | None, typer.Option("--erasures", help="A later list of erasures: erasures.ndjson of a newer backup.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="A signed checkpoint of the lost log, if one was kept.")
+    ] = None,
     despite_findings: Annotated[
         bool, typer.Option("--despite-findings", help="Let it be served even if verification finds faults.")
     ] = False,
@@ -73,6 +90,7 @@ def restore(
     with _told_plainly(), _progress() as step:
         sources = read_sources(backup / "ledger", keys or backup / "keys")
         listed = _listed(backup, erasures)
+        signed = _signed(settings, sources, checkpoint)
         kek = _matching_kek(settings, sources)
         check_sources(sources, step("checking the archives", sources.bytes))
         settle_memory()
@@ -80,13 +98,16 @@ def restore(
             ledger = _target(stack, conninfo)
             keys_target = None if settings.keys_conninfo is None else _target(stack, settings.keys_conninfo)
             put_back(ledger, keys_target, sources, step("loading", sources.bytes))
-            epoch = begin_history(ledger, RESTORER.id)
+            origin = _NewOrigin(settings, signed)
+            epoch = begin_history(ledger, RESTORER.id, signed.note, origin.name_in)
             kept = _keep_erased(ledger, keys_target, kek, listed)
             seal_all(ledger)
             advance = step("building read models", sources.ledger.manifest.rows_of("event"))
             fill(conninfo, kek, advance, keys_conninfo=settings.keys_conninfo)
             erased = erase_again(conninfo, kek, settings.keys_conninfo)
             extent = _verify(conninfo, kek, settings, step, despite_findings=despite_findings)
+            # Last of all: a signer goes on only from what was verified.
+            origin.remember(ledger, epoch)
             # The keys first: if we die in between, the ledger's database is still not served.
             for target in filter(None, (keys_target, ledger)):
                 unmark(target.connection)
@@ -120,6 +141,36 @@ def _listed(backup: Path, erasures: Path | None) -> list[Destroyed]:
         return [each for path in paths if path == erasures or path.exists() for each in read_list(path)]
     except ErasureListMalformed as error:
         raise Damaged(str(error)) from error
+
+
+def _signed(settings: Settings, sources: Sources, checkpoint: Path | None) -> Signed:
+    """How the log was signed before; what is at hand must allow it to go on under another name. Raises CliError."""
+    signed = signed_in(sources)
+    try:
+        if checkpoint is not None:
+            signed = later_of(signed, checkpoint.read_bytes())
+        require_unused(settings.log_key_file, settings.log_origin, settings.log_memory_file, signed)
+    except (OriginUsed, LogKeyUnusable) as error:
+        raise CliError(f"{error}; nothing was restored") from error
+    except LogError as error:
+        raise Damaged(f"{checkpoint}: {error}") from error
+    return signed
+
+
+class _NewOrigin:
+    """The key and the memory of the signer of the new epoch."""
+
+    def __init__(self, settings: Settings, signed: Signed) -> None:
+        self._settings = settings
+        self._signed = signed
+
+    def name_in(self, epoch: str) -> str:
+        """Make the key, whose name goes into the first entry of the epoch."""
+        return key_of_new_origin(self._settings.log_key_file, self._settings.log_origin, self._signed, epoch).name
+
+    def remember(self, ledger: Target, epoch: Epoch) -> None:
+        key = log_key_from(self._settings.log_key_file)
+        begin_origin(ledger.connection, key, SignerMemory(self._settings.log_memory_file, key.verifier), epoch.after)
 
 
 def _target(stack: ExitStack, conninfo: str) -> Target:

@@ -25,6 +25,7 @@ from db.pool import connect
 from db.queries import load
 from ledger.epochs import OWN
 from ledger.erasure_list import write_list
+from ledger.origin import signed_of
 
 LEDGER: Final = "ledger"
 KEYS: Final = "keys"
@@ -112,8 +113,10 @@ def _moments(stack: ExitStack, conninfo: str, keys_conninfo: str | None, kinds: 
 
 def _finish_ledger(connection: Connection[Any], writer: ArchiveWriter, backup: str) -> Manifest:
     ((size, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OWN).fetchall()
+    signed = signed_of(connection)
     about = {
         "log": {"size": size, "known_at": None if known_at is None else known_at.isoformat()},
+        "signed": {"note": signed.note, "origins": sorted(signed.origins)},
         "unsealed": unsealed,
         "customers": customers,
     }

@@ -12,7 +12,7 @@ customer, are not encrypted, and are in the log before anything else that is rec
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -62,21 +62,28 @@ class Epochs(NamedTuple):
 ONLY_ONE: Final = Epochs((Epoch(FIRST_EPOCH, 0),))
 
 
-def begin_epoch(connection: Connection[Any], actor: str, checkpoint: str | None) -> Epoch:
+def begin_epoch(
+    connection: Connection[Any],
+    actor: str,
+    checkpoint: str | None = None,
+    origin_of: Callable[[str], str | None] = lambda _: None,
+) -> Epoch:
     """Record the first entry of a new epoch, in the caller's transaction; it waits at the head of the sealer's queue.
 
-    `checkpoint` is the last signed note that is known of the epoch before. Nobody else may record meanwhile.
+    `checkpoint` is the last signed note that is known of the epoch before; `origin_of` names the log in the new epoch.
+    Nobody else may record meanwhile.
     """
     ((begun, size, now),) = connection.execute(QUERIES["head"], OWN).fetchall()
     entries = connection.execute(QUERIES["entries"], OWN).fetchall()
     before = epochs_in(entries).current
     # Numbered, and not only that: two restores of one backup begin two histories.
     epoch = Epoch(f"{begun + 2}-{secrets.token_hex(3)}", size)
-    version = begun + 1
+    version, origin = begun + 1, origin_of(epoch.name)
     entry = {
         "actor": actor,
         "epoch": {
             "name": epoch.name,
+            **({} if origin is None else {"origin": origin}),
             "after": {"name": before, "size": size, **({} if checkpoint is None else {"checkpoint": checkpoint})},
         },
         "event_id": str(uuid7()),

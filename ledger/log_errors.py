@@ -15,6 +15,7 @@ LogError (a LedgerError)
 ├── MalformedTile                 a tile's path, or the bytes of a tile or of a bundle of entries
 ├── NotSigned                     no note of that size, or none at all, was given out
 ├── TileNotSigned                 a tile that the newest note does not cover
+├── OriginUsed                    a log that goes on otherwise needs a name that it was never signed under
 └── LogRefused                    the log is not vouched for; carries idx where there is one
     ├── MemoryMissing             notes were signed, but what was signed last is not remembered
     ├── MemoryMalformed           what is remembered is no note of ours
@@ -121,6 +122,10 @@ class TileNotSigned(LogError):
     def __init__(self, path: str, size: int) -> None:
         super().__init__(f"{path} reaches beyond the newest checkpoint, which is of size {size}")
         self.size = size
+
+
+class OriginUsed(LogError):
+    """Two histories would be signed under one name, or a signer remembers the other one."""
 
 
 class LogRefused(LogError):

@@ -32,6 +32,7 @@ from db.migrate import MIGRATIONS, MIGRATIONS_OF_KEYS, migrate, migrate_keys, re
 from ledger.backup import KEYS, LEDGER, LEFT_OUT
 from ledger.epochs import Epoch, begin_epoch
 from ledger.kek import KeyEncryptionKey
+from ledger.origin import Signed
 from ledger.sealer import Sealer
 
 _Advance = Callable[[int], None]
@@ -57,6 +58,15 @@ class _WrappedBy(_Stated):
 class _AboutKeys(_Stated):
     own_database: bool
     wrapped_by: list[_WrappedBy]
+
+
+class _Signatures(_Stated):
+    note: str | None = None
+    origins: list[str] = []
+
+
+class _AboutLedger(_Stated):
+    signed: _Signatures = _Signatures()
 
 
 class Sources(NamedTuple):
@@ -89,6 +99,16 @@ def read_sources(ledger: Path, keys: Path) -> Sources:
         shipped = read_migrations(MIGRATIONS_OF_KEYS if _had_its_own_database(archive) else MIGRATIONS)
         refuse_divergence(_digests(folder, manifest.migrations), shipped)
     return sources
+
+
+def signed_in(sources: Sources) -> Signed:
+    """How the log was signed that is to be restored. Raises ArchiveDamaged."""
+    folder, manifest = sources.ledger
+    try:
+        signed = _AboutLedger.model_validate(manifest.about).signed
+    except ValidationError as error:
+        raise ArchiveDamaged(folder, MANIFEST, "what it says about the log makes no sense") from error
+    return Signed(signed.note, frozenset(signed.origins))
 
 
 def check_sources(sources: Sources, advance: _Advance = lambda _: None) -> None:
@@ -155,13 +175,15 @@ def _about_keys(archive: Archive) -> _AboutKeys:
         raise ArchiveDamaged(archive.folder, MANIFEST, "what it says about the keys makes no sense") from error
 
 
-def begin_history(ledger: Target, actor: str, checkpoint: str | None = None) -> Epoch:
+def begin_history(
+    ledger: Target, actor: str, checkpoint: str | None, origin_of: Callable[[str], str | None] = lambda _: None
+) -> Epoch:
     """Say in the log itself that it goes on from here otherwise than it did before: its next entry says so.
 
     Raises EpochsUnreadable, psycopg.Error.
     """
     with ledger.connection.transaction():
-        epoch = begin_epoch(ledger.connection, actor, checkpoint)
+        epoch = begin_epoch(ledger.connection, actor, checkpoint, origin_of)
     # The only entry of this turn; what had waited for its place when the backup was taken comes after it.
     with closing(Sealer(ledger.conninfo, batch=1)) as sealer:
         sealer.seal_once()

@@ -8,23 +8,29 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import aiohttp
+import orjson
 import psycopg
 import pytest
 
 from db.archive import read_archive
 from db.embedded import attach
+from ledger.checkpoint import opened
 from ledger.epochs import LOG_STREAM
+from ledger.log_errors import NoteUnverified
+from ledger.notes import VerifierKey
 from tests.checker import check
 from tests.crashes.conftest import Record
 from tests.crashes.load import Load
 from tests.crashes.orders import Order
-from tests.crashes.service import Service, kill, pieces_of, until
+from tests.crashes.service import PATIENCE_SECONDS, Service, kill, pieces_of, until
+from tests.ledger.naive_tree import root_of
 
 _EVIDENCE = {
     "events": "SELECT stream, version, type, entry FROM ledger.event WHERE stream <> %(own)s",
@@ -61,7 +67,8 @@ def test_what_was_backed_up_under_load_comes_back_elsewhere(
                 await service.whole(*dead)
             load.record(record_property)
             record_property("backup", told)
-            shutil.copytree(data / "keys", elsewhere / "keys")
+            (elsewhere / "keys").mkdir(parents=True)
+            shutil.copy(data / "keys" / "kek", elsewhere / "keys")
             record_property("restore", await _dossier("restore", backup, "--data", elsewhere))
             async with Service.start(elsewhere) as restored:
                 await asyncio.to_thread(_hold_against, service, restored, backup, before)
@@ -71,6 +78,7 @@ def test_what_was_backed_up_under_load_comes_back_elsewhere(
                     await asyncio.sleep(1)
                 await until(lambda: any(order.is_acknowledged for order in more.orders))
                 await asyncio.to_thread(check, _conninfo(restored), restored.kek)
+                await _goes_on_under_another_name(service, restored, backup)
 
     asyncio.run(scenario())
 
@@ -103,6 +111,47 @@ async def _answers_are_the_same(service: Service, restored: Service, backup: Pat
             answer = await _get(service, asked)
             assert answer == await _get(restored, asked)
             assert answer
+
+
+async def _goes_on_under_another_name(service: Service, restored: Service, backup: Path) -> None:
+    """Signed by another key from the fork on; the first entry after it has the last checkpoint of before."""
+    size = read_archive(backup / "ledger", "ledger").manifest.about["log"]["size"]
+    with psycopg.connect(_conninfo(restored)) as copy:
+        row = copy.execute(
+            "SELECT stream, entry FROM ledger.log JOIN ledger.event USING (stream, version) WHERE idx = %s", [size]
+        ).fetchone()
+        ((last,),) = copy.execute(
+            "SELECT note FROM ledger.signature WHERE size <= %s ORDER BY size DESC LIMIT 1", [size]
+        )
+    assert row is not None
+    began = orjson.loads(row[1])["epoch"]
+    assert (row[0], began["after"]["checkpoint"]) == (LOG_STREAM, last)
+    old, new = (VerifierKey.from_text(key.strip()) for key in [await _key(service), await _key(restored)])
+    assert (old.name, new.name) == (opened(last.encode(), [old]).origin, began["origin"])
+    assert new.name == f"{old.name}/{began['name']}"
+    signed = await asyncio.to_thread(_signed_beyond, restored, size)
+    with pytest.raises(NoteUnverified):
+        opened(signed.encode(), [old])
+    newest = opened(signed.encode(), [new])
+    with psycopg.connect(_conninfo(restored)) as copy:
+        hashes = [leaf for (leaf,) in copy.execute("SELECT hash FROM ledger.log ORDER BY idx").fetchall()]
+    assert newest.root == root_of(hashes[: newest.size])
+    assert opened(last.encode(), [old]).root == root_of(hashes[: opened(last.encode(), [old]).size])
+
+
+async def _key(service: Service) -> str:
+    return await _dossier("log", "key", "--data", service.data)
+
+
+def _signed_beyond(restored: Service, size: int) -> str:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with psycopg.connect(_conninfo(restored)) as copy:
+            row = copy.execute("SELECT size, note FROM ledger.signature ORDER BY size DESC LIMIT 1").fetchone()
+        if row is not None and row[0] > size:
+            return str(row[1])
+        assert time.monotonic() < deadline, "nothing is signed any more"
+        time.sleep(0.1)
 
 
 async def _get(service: Service, path: str) -> Any:
