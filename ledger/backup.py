@@ -112,10 +112,14 @@ def _moments(stack: ExitStack, conninfo: str, keys_conninfo: str | None, kinds: 
 
 
 def _finish_ledger(connection: Connection[Any], writer: ArchiveWriter, backup: str) -> Manifest:
-    ((size, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OWN).fetchall()
+    ((size, root, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OWN).fetchall()
     signed = signed_of(connection)
     about = {
-        "log": {"size": size, "known_at": None if known_at is None else known_at.isoformat()},
+        "log": {
+            "size": size,
+            "root": None if root is None else b64encode(root).decode("ascii"),
+            "known_at": None if known_at is None else known_at.isoformat(),
+        },
         "signed": {"note": signed.note, "origins": sorted(signed.origins)},
         "unsealed": unsealed,
         "customers": customers,

@@ -1,9 +1,10 @@
 -- What a backup says about the evidence and the keys in it.
 
 -- name: log
--- The size of the log, from when on its last event is known, how many events wait for their place, and how many customers
--- there are.
+-- The size of the log and the root of its tree, from when on its last event is known, how many events wait for their
+-- place, and how many customers there are.
 SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
+       (SELECT root FROM ledger.checkpoint ORDER BY made_at DESC LIMIT 1),
        (SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
        (SELECT count(*) FROM ledger.unsealed),
        (SELECT count(DISTINCT stream) FROM ledger.event WHERE stream <> %(own)s);

@@ -37,7 +37,8 @@ def test_evidence_and_keys_are_apart(dossier: Dossier, told: str, tmp_path: Path
     assert missing.startswith(f"not in it: {tmp_path}/data/keys/kek")
     stored = {kind: read_archive(tmp_path / "backup" / kind, kind).manifest for kind in ("ledger", "keys")}
     assert stored["ledger"].about == {
-        "log": {"size": 15, "known_at": stored["ledger"].about["log"]["known_at"]},
+        "log": {"size": 15, **{name: stored["ledger"].about["log"][name] for name in ("root", "known_at")}},
+        "signed": {"note": None, "origins": []},
         "unsealed": 0,
         "customers": 2,
     }
