@@ -16,7 +16,7 @@ import psycopg
 from psycopg import Connection
 
 from db.conninfo import with_settings
-from db.errors import AnotherRestore, DatabaseNotEmpty
+from db.errors import AnotherRestore, BeingRestored, DatabaseNotEmpty
 from db.migrate import take_migration_lock
 from db.queries import load
 
@@ -48,6 +48,12 @@ def restoring(conninfo: str) -> Iterator[Connection[Any]]:
             connection.execute(_QUERIES["mark"])
         # If we die from here on, the database refuses to be served, and the next restore begins anew.
         yield connection
+
+
+def refuse_unfinished(connection: Connection[Any]) -> None:
+    """Raises BeingRestored for a database of which half may be missing yet."""
+    if connection.execute(_QUERIES["is_marked"]).fetchone() == (True,):
+        raise BeingRestored
 
 
 def unmark(connection: Connection[Any]) -> None:

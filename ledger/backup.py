@@ -23,6 +23,7 @@ from db.archive import ArchiveWriter, Manifest, Table, discard_unfinished, table
 from db.conninfo import with_settings
 from db.pool import connect
 from db.queries import load
+from db.restoring import refuse_unfinished
 from ledger.epochs import OWN
 from ledger.erasure_list import write_list
 from ledger.origin import signed_of
@@ -60,7 +61,7 @@ def back_up(
 ) -> Backup:
     """Write both archives; `advance` is told of bytes. `keys_conninfo` names the keys' own database, if they have one.
 
-    Raises ArchiveError, OSError or psycopg.Error; then nothing is left of what had been written.
+    Raises ArchiveError, BeingRestored, OSError or psycopg.Error; then nothing is left of what had been written.
     """
     backup = str(uuid4())
     wanted = {KEYS: folders.keys} if folders.ledger is None else {LEDGER: folders.ledger, KEYS: folders.keys}
@@ -158,4 +159,5 @@ def _one_moment(conninfo: str, schemas: Sequence[str]) -> Iterator[_Moment]:
                 break
             connection.rollback()
             found = tables
+        refuse_unfinished(connection)
         yield _Moment(connection, tables)

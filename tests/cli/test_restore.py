@@ -185,6 +185,8 @@ def test_a_restore_that_is_killed_leaves_what_is_not_served_and_can_be_done_agai
     assert (refused.exit_code, refused.out) == (1, "")
     assert "a restore of this database has not ended" in refused.err
     assert "has not ended" in dossier("migrate", "--database-url", empty).err
+    half = dossier("backup", "--to", tmp_path / "half", "--database-url", empty)
+    assert (half.exit_code, "has not ended" in half.err, (tmp_path / "half").exists()) == (1, True, False)
     outcome = dossier("restore", backup, "--database-url", empty)
     assert (outcome.exit_code, outcome.out[:9]) == (0, "restored ")
 
