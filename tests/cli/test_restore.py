@@ -204,10 +204,11 @@ def test_keys_move_into_a_database_of_their_own_and_back(
         assert (held, beside) == ((4,), (0,))
         assert dossier("verify", "--database-url", empty).exit_code == 0
         assert dossier("backup", "--to", apart, "--database-url", empty).exit_code == 0
-        refused = dossier("restore", apart, "--database-url", again)
+        elsewhere = ("--data", apart.with_name("elsewhere"), "--database-url", again)
+        refused = dossier("restore", apart, *elsewhere)
         assert (refused.exit_code, "is not empty (it has schema keys)" in refused.err) == (5, True)
         monkeypatch.delenv("KEYS_DATABASE_URL")
-        outcome = dossier("restore", apart, "--database-url", again)
+        outcome = dossier("restore", apart, *elsewhere)
         assert (outcome.exit_code, outcome.err) == (0, "")
         assert rows(again, backup)["keys.subject_key"] == rows_of_keys(backup, server)
 
