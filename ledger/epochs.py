@@ -107,7 +107,7 @@ def epochs_in(rows: Iterable[tuple[int, str, bytes]]) -> Epochs:
         if epoch is None:
             raise EpochsUnreadable(version, problem)
         found.append(epoch)
-    return Epochs(found)
+    return Epochs(tuple(found))
 
 
 def epochs_of(connection: Connection[Any]) -> Epochs:
