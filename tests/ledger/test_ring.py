@@ -50,7 +50,9 @@ def test_a_key_that_is_not_in_it_is_named() -> None:
     assert caught.value.kek == SECOND_ID
 
 
-@pytest.mark.parametrize("text", ["", "  \n", f"{FIRST} {FIRST}", f"{FIRST} id:short"])
+@pytest.mark.parametrize(
+    "text", ["", "  \n", f"{FIRST} {FIRST}", f"{FIRST} id:short"], ids=["nothing", "blanks", "one twice", "too short"]
+)
 def test_text_that_holds_no_keys_or_two_of_one_name_is_refused(text: str) -> None:
     with pytest.raises(errors.KekMalformed):
         KekRing.from_text(text)
