@@ -14,8 +14,8 @@ from db.connection_limit import connection_limit
 LOG_READERS: Final = 2
 """Connections through which the follower reads the log; the sealer, the signer and the runner have one each besides."""
 
-ERASER: Final = 2
-"""Connections of the eraser: it reads a stream while it deletes from it."""
+ERASER: Final = 1
+"""The eraser's connection."""
 
 _FOLLOWER: Final = LOG_READERS + ERASER + 3
 _SPARE: Final = 50
