@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg import Connection
@@ -97,17 +97,31 @@ def _tables(owner: Connection[Any], schemas: Collection[str], tables: Collection
 
 def _rewritten(owner: Connection[Any], table: str, deadline: float) -> float:
     """Rewrite a table with its indexes, and draw the samples of its values anew; how long it was out of use."""
-    seconds = _when_free(owner, "VACUUM (FULL) {}", table, deadline)
-    _when_free(owner, "ANALYZE {}", table, deadline)
+    seconds = _when_free(table, deadline, lambda: owner.execute(SQL("VACUUM (FULL) {}").format(_identifier(table))))
+    if not table.startswith("pg_catalog."):
+        _when_free(table, deadline, lambda: _draw_anew(owner, table))
     return seconds
 
 
-def _when_free(owner: Connection[Any], statement: LiteralString, table: str, deadline: float) -> float:
-    """Run a statement on a table as soon as nobody is in its way; how long it took. Raises TableBusy."""
+def _draw_anew(owner: Connection[Any], table: str) -> None:
+    with owner.transaction():  # in one, so that nobody plans without any
+        if _may_all(owner):
+            named = {"table": _identifier(table).as_string(owner)}
+            owner.execute(_QUERIES["forget_samples"], named)
+            owner.execute(_QUERIES["forget_samples_together"], named)
+        owner.execute(SQL("ANALYZE {}").format(_identifier(table)))
+
+
+def _identifier(table: str) -> Identifier:
+    return Identifier(*table.split(".", 1))
+
+
+def _when_free(table: str, deadline: float, work: Callable[[], object]) -> float:
+    """Do something to a table as soon as nobody is in the way; how long it took. Raises TableBusy."""
     while True:
         began = time.monotonic()
         try:
-            owner.execute(SQL(statement).format(Identifier(*table.split(".", 1))))
+            work()
         except psycopg.errors.LockNotAvailable:
             if time.monotonic() > deadline:
                 raise TableBusy(table) from None
@@ -123,8 +137,9 @@ def _drop_log(owner: Connection[Any], scrubbed: Scrubbed) -> None:
     """Go on in segments that are new, and have the server remove all others."""
     for told, query in ((scrubbed.elsewhere, "elsewhere"), (scrubbed.residues, "keeps_log")):
         told += [f"{name}: {why}" for name, why in owner.execute(_QUERIES[query]).fetchall()]
-    if owner.execute(_QUERIES["may_drop_log"]).fetchone() != (True,):
+    if not _may_all(owner):
         scrubbed.residues.append("write-ahead log: this login may not drop it; segments are used again in their time")
+        scrubbed.residues.append("samples of values: this login may not delete those that ANALYZE does not renew")
         return
     with _without_recycling(owner):
         for _ in range(_ROUNDS):
@@ -146,6 +161,10 @@ def _begin_anew(owner: Connection[Any], last: str) -> None:
         if _current(owner) > last:
             return
         owner.execute(_QUERIES["begin_segment"])
+
+
+def _may_all(owner: Connection[Any]) -> bool:
+    return owner.execute(_QUERIES["may_all"]).fetchone() == (True,)
 
 
 @contextmanager

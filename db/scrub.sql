@@ -14,6 +14,18 @@ WHERE relkind = 'r'
 -- The catalogues come after what they are about: their samples are drawn anew in between.
 ORDER BY relnamespace = 'pg_catalog'::regnamespace, pg_total_relation_size(pg_class.oid), 1;
 
+-- name: forget_samples
+-- Delete the samples of a table's values and of what its indexes compute. ANALYZE leaves old ones where nothing is left
+-- to draw new ones from: of an empty table, of an index that no row is in any more.
+DELETE FROM pg_catalog.pg_statistic
+WHERE starelid = %(table)s::regclass
+   OR starelid IN (SELECT indexrelid FROM pg_catalog.pg_index WHERE indrelid = %(table)s::regclass);
+
+-- name: forget_samples_together
+-- The same of values of several columns looked at together.
+DELETE FROM pg_catalog.pg_statistic_ext_data
+WHERE stxoid IN (SELECT oid FROM pg_catalog.pg_statistic_ext WHERE stxrelid = %(table)s::regclass);
+
 -- name: now_as_transaction
 -- Draw a transaction id: what was deleted before has a smaller one.
 SELECT pg_current_xact_id()::text::bigint;
@@ -69,8 +81,8 @@ SELECT concat('replication slot ', slot_name), 'segments are kept until it has r
 FROM pg_replication_slots
 WHERE restart_lsn IS NOT NULL;
 
--- name: may_drop_log
--- Tell whether this login may do what dropping segments takes.
+-- name: may_all
+-- Tell whether this login may do what dropping segments and samples takes.
 SELECT rolsuper FROM pg_roles WHERE rolname = session_user;
 
 -- name: recycles

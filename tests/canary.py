@@ -2,7 +2,8 @@
 
 What must stay true: it finds too much rather than too little. PostgreSQL compresses long values by replacing what
 repeats and puts a byte between every eight others; pages begin in the midst of records. So any seven bytes of the text
-that stand together count, and the text is a random one of which seven bytes never come about by chance.
+that stand together count, and the text is a random one of which seven bytes never come about by chance. Of eight bytes
+between two others' seven begin at an even place, so every other seven are looked for.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def has_canary(content: bytes, *canaries: str | bytes) -> bool:
 
 def _windows(canary: str | bytes) -> Iterator[bytes]:
     content = canary.encode("ascii") if isinstance(canary, str) else canary
-    for start in range(len(content) - _WINDOW + 1):
+    for start in range(0, len(content) - _WINDOW + 1, 2):
         yield content[start : start + _WINDOW]
 
 

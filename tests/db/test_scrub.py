@@ -120,6 +120,26 @@ def test_segments_that_were_to_be_used_again_are_dropped_too(conninfo: str, clus
         assert connection.execute("SELECT current_setting('wal_recycle')").fetchone() == ("on",)
 
 
+def test_samples_of_what_is_empty_now_are_gone(conninfo: str, cluster: Path) -> None:
+    """ANALYZE alone leaves them, of a table and of an index that have no row any more."""
+    canary, other = new_canary(), new_canary()
+    fill(conninfo, canary)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("CREATE TABLE box.emptied (said text)")
+        connection.execute("CREATE INDEX ON box.held (upper(said)) WHERE id > 0")
+        connection.execute("INSERT INTO box.emptied SELECT %s FROM generate_series(1, 100)", [other])
+        connection.execute("ANALYZE box.emptied, box.held")
+        connection.execute("DELETE FROM box.emptied")
+        delete(conninfo)
+        connection.execute("ANALYZE box.emptied, box.held")
+        sampled = connection.execute("SELECT string_agg(most_common_vals::text, ' ') FROM pg_stats").fetchone()
+    assert sampled is not None
+    assert other in sampled[0]
+    assert canary.upper() in sampled[0]
+    scrub(conninfo, schemas=["box"])
+    assert files_with(cluster, canary, canary.upper(), other) == []
+
+
 def test_single_tables_are_rewritten_by_name(conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("CREATE TABLE box.other (id int)")
@@ -191,4 +211,4 @@ def test_a_login_that_may_not_drop_the_log_is_told_so(postgres: EmbeddedPostgres
             connection.execute("REASSIGN OWNED BY plain TO dossier")
             connection.execute("DROP ROLE plain")
     assert len(scrubbed.tables) == 3
-    assert [residue.partition(":")[0] for residue in scrubbed.residues] == ["write-ahead log"]
+    assert [residue.partition(":")[0] for residue in scrubbed.residues] == ["write-ahead log", "samples of values"]

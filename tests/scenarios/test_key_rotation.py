@@ -12,10 +12,11 @@ import pytest
 
 from db.migrate import migrate_keys
 from ledger.rotation import retire, rotate, rotating
+from ledger.scrubbing import scrub_erasures
 from ledger.verify import keys_at, one_moment
 from projections.comparison import hold_tables
 from projections.verify import verify
-from tests.scenarios.service import Service
+from tests.scenarios.service import Service, wait_until
 from tests.server import TestServer
 
 
@@ -84,6 +85,35 @@ def test_writes_and_verifications_go_on_through_rotations(service: Service, own:
     with psycopg.connect(own) as connection:
         wrapping = connection.execute("SELECT DISTINCT kek FROM keys.subject_key").fetchall()
     assert wrapping == [(service.kek.id,)]
+
+
+def test_a_person_is_erased_where_the_keys_are(service: Service, own: str) -> None:
+    officer, second = service.as_("u-501", "privacy"), service.as_("u-502", "privacy")
+    file = service.as_("u-118", "editor").register()
+    contact_id = file.record("/contacts", name="Ou-Yang Zhenzhen")["data"]["contact_id"]
+    body = {"subject": contact_id, "legal_basis": "GDPR_17_1_B", "reason": {"text": "letter of the person"}}
+    (asked,) = file.seen_by(officer).send("/erasures", body).json()["events"]
+    file.seen_by(second).send(f"/erasures/{asked['data']['request_id']}/approve")
+    wait_until(lambda: _state(own, contact_id) == "destroyed" and _has_followed(service))
+    assert findings(service, own) == []
+    scrubbed = scrub_erasures(service.conninfo, service.kek, own)
+    with psycopg.connect(service.conninfo) as connection:
+        row = connection.execute("SELECT scrubbed_since IS NOT NULL FROM ledger.erasure").fetchone()
+    assert scrubbed.scrubbed.keys() == {"ledger", "keys"}
+    assert row == (True,)
+    assert findings(service, own) == []
+
+
+def _has_followed(service: Service) -> bool:
+    told = service.http.get("/readyz").json()
+    return bool(told.get("unsealed") == 0 and told["sealed"] == told["position"])
+
+
+def _state(own: str, subject: str) -> str:
+    with psycopg.connect(own) as connection:
+        row = connection.execute("SELECT state FROM keys.subject_key WHERE subject = %s", [subject]).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def test_a_service_without_the_keys_database_does_not_start_beside_it(service: Service, tmp_path: Path) -> None:
