@@ -68,6 +68,8 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     ledger.ContentNotStorable: ("invalid-body", 422, "A value cannot be stored exactly"),
     ledger.Unavailable: ("database-unavailable", 503, "The database does not answer"),
     ledger.KekUnreachable: ("keys-unavailable", 503, "The key management service does not answer"),
+    ledger.KekUnknown: ("keys-unavailable", 503, "A key is not at hand"),
+    ledger.KekSuperseded: ("keys-unavailable", 503, "A key is not at hand"),
     ledger.StorageExhausted: ("storage-exhausted", 503, "The database has no space left"),
     ledger.Overloaded: ("overloaded", 503, "Too many orders are waiting"),
     TooManyRequests: ("overloaded", 503, "Too many reads are waiting"),

@@ -85,6 +85,13 @@ class _Held(NamedTuple):
         return self.data_key
 
 
+class _Refused(NamedTuple):
+    """Which key encryption key must not wrap any more, and which one does."""
+
+    superseded: str
+    current: str
+
+
 class KeyStore:
     """Data keys by subject; safe to use from several threads.
 
@@ -201,15 +208,17 @@ class KeyStore:
 
     def _insert(self, subjects: list[UUID]) -> None:
         """Offer new keys. Raises KekSuperseded when what we wrap with must not wrap any more."""
-        superseded = self._offer(subjects)
-        if superseded is not None:
-            # A rotation came between: the next wrapping finds the new key, if it is where ours came from.
-            superseded = self._offer(subjects)
-        if superseded is not None:
-            raise KekSuperseded(superseded)
+        refused = self._offer(subjects)
+        if refused is not None:
+            # A rotation came between. Its key is where ours came from, or stands ready behind the one that we used.
+            if isinstance(self._kek, KekRing):
+                self._kek.follow(refused.current)
+            refused = self._offer(subjects)
+        if refused is not None:
+            raise KekSuperseded(refused.superseded)
 
-    def _offer(self, subjects: list[UUID]) -> str | None:
-        """Insert new keys, or none if what wrapped them is superseded: then its name."""
+    def _offer(self, subjects: list[UUID]) -> _Refused | None:
+        """Insert new keys, or none if what wrapped them is superseded."""
         wrapped = [self._kek.wrap(subject, secrets.token_bytes(DATA_KEY_BYTES)) for subject in subjects]
         params = {
             "subjects": subjects,
@@ -219,4 +228,4 @@ class KeyStore:
         # The new keys are dropped here on purpose: only what is read back after this commit may encrypt.
         with translated(), self._pool.connection() as connection, connection.transaction():
             row = connection.execute(_QUERIES["insert_keys"], params).fetchone()
-        return row[0] if row else None
+        return _Refused(*row) if row else None

@@ -4,8 +4,9 @@ SELECT subject, wrapped, kek, state, erased_by FROM keys.subject_key WHERE subje
 
 -- name: insert_keys
 -- Offer new wrapped data keys; who came first keeps theirs. In order of subject, so that two cannot deadlock. Nothing is
--- inserted, and its name returned, when one was wrapped by a key that a rotation has put aside: the rotation waited for
--- earlier inserts and holds later ones up until it is committed (`supersede`), so none slips through behind it.
+-- inserted when one was wrapped by a key that a rotation has put aside; its name is returned, and that of the key that
+-- wraps now. The rotation waited for earlier inserts and holds later ones up until it is committed (`hold_inserts`), so
+-- none slips through behind it.
 WITH offered AS (
     SELECT subject, wrapped, kek
     FROM unnest(%(subjects)s::uuid[], %(wrapped)s::bytea[], %(keks)s::text[]) AS offered (subject, wrapped, kek)
@@ -17,7 +18,7 @@ WITH offered AS (
     ORDER BY subject
     ON CONFLICT (subject) DO NOTHING
 )
-SELECT id FROM superseded LIMIT 1;
+SELECT id, (SELECT id FROM keys.kek WHERE state = 'current') FROM superseded LIMIT 1;
 
 -- name: any_key
 -- Tell whether any subject has a data key.

@@ -25,7 +25,10 @@ _FORGETTING_SECONDS: Final = 60.0
 
 
 class KekRing:
-    """A KeyEncryptionKey of several keys; safe to use from several threads."""
+    """A KeyEncryptionKey of several keys; safe to use from several threads.
+
+    `follow` tells it which one wraps where the database knows better than the order of the file, which then may lag.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class KekRing:
         self._path = path
         self._stamp = stamp
         self._clock = clock
+        self._followed: str | None = None
         self._look_again_at = clock() + _FORGETTING_SECONDS
 
     @classmethod
@@ -64,7 +68,7 @@ class KekRing:
     @property
     def id(self) -> str:
         self._renew()
-        return next(iter(self._keys))
+        return self._wrapping().id
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -74,15 +78,20 @@ class KekRing:
 
     def wrap(self, subject: UUID, data_key: bytes) -> Wrapped:
         self._renew()
-        return next(iter(self._keys.values())).wrap(subject, data_key)
+        return self._wrapping().wrap(subject, data_key)
 
     def unwrap(self, subject: UUID, kek: str, wrapped: bytes) -> bytes:
         if kek not in self._keys or self._clock() >= self._look_again_at:
             self._renew()
         keys = self._keys
         if kek not in keys:
+            _LOG.error("a data key was wrapped by a key that is not at hand", kek=kek, at_hand=list(keys))
             raise KekUnknown(kek, ", ".join(keys))
         return keys[kek].unwrap(subject, kek, wrapped)
+
+    def follow(self, kek: str) -> None:
+        """Wrap by this key as soon as it is in the ring, although another one is first: the database says so."""
+        self._followed = kek
 
     def add(self) -> str:
         """Put a new key behind the others, so that all can get ready to open what it will wrap; its name.
@@ -113,6 +122,10 @@ class KekRing:
         if gone:
             ring_file.replace(self._own_path(), [line for line in self._lines() if _id_of(line) not in gone])
         return gone
+
+    def _wrapping(self) -> FileKek:
+        keys = self._keys
+        return keys[self._followed] if self._followed in keys else next(iter(keys.values()))
 
     def _lines(self) -> list[str]:
         return ring_file.read(self._own_path()).lines

@@ -24,6 +24,9 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     # the write path tries again, or answers Overloaded
     ledger.AppendConflict,
     ledger.ConcurrencyFailure,
+    # verbs and the eraser meet these, no request does
+    ledger.AnotherRotation,
+    ledger.KeyHeld,
     # answered as an invalid parameter, which only the route can name
     projections.NotKnownYet,
     # answered as an invalid body, while it is read

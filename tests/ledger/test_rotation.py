@@ -129,6 +129,21 @@ def test_a_service_that_slept_through_it_wraps_nothing_by_the_former_key(
     assert stored(database).keys() == {known}
 
 
+def test_a_service_whose_file_lags_wraps_by_the_key_that_stands_ready_in_it(
+    database: str, pool: Pool, keys: KeyStore, ring: KekRing, path: Path
+) -> None:
+    """The file was given to its host after --prepare, and not again since."""
+    with rotating(database) as rotation:
+        kek = prepare(rotation, ring)
+        lagging = KeyStore(pool, KekRing.from_text(path.read_text(encoding="ascii")))
+        rotate(rotation, ring)
+    before, after = uuid4(), uuid4()
+    made = keys.ensure([before])
+    assert lagging.load([before]) == made
+    lagging.ensure([after])
+    assert stored(database)[after][0] == kek
+
+
 def test_an_insert_under_way_is_waited_for_and_wrapped_anew(database: str, ring: KekRing) -> None:
     subject = uuid4()
     wrapped = ring.wrap(subject, b"d" * 32)
