@@ -114,13 +114,14 @@ class Sealer:
                     self._seal_until(stop)
                 else:
                     stop.wait(_TURN_SECONDS)
-            except (psycopg.Error, TreeDamaged) as error:
-                # What is damaged is not built upon: writes go on, and are sealed when it has been repaired.
-                tell = _LOG.critical if isinstance(error, TreeDamaged) else _LOG.warning
-                tell("the sealer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
+            except TreeDamaged as error:
+                # The turn is kept: nobody else could do better. Writes go on, and are sealed when it has been repaired.
+                _LOG.critical("the sealer does not build on a damaged log", error=str(error))
+                self._back_off(stop)
+            except psycopg.Error as error:
+                _LOG.warning("the sealer was interrupted", error=str(error), retry_in_seconds=self._retry_seconds)
                 self.close()
-                stop.wait(self._retry_seconds)
-                self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
+                self._back_off(stop)
         self.close()
 
     def close(self) -> None:
@@ -128,6 +129,10 @@ class Sealer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _back_off(self, stop: Event) -> None:
+        stop.wait(self._retry_seconds)
+        self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
 
     def _seal_until(self, stop: Event) -> None:
         pause_seconds = _SHORTEST_PAUSE_SECONDS

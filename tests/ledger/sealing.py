@@ -55,7 +55,7 @@ def enqueue(connection: Connection[TupleRow], stream: UUID, version: int, record
 
 def copy_in(connection: Connection[Any], events: int) -> None:
     """Events with their places in the log, as before there was a tree."""
-    connection.execute("ALTER TABLE ledger.checkpoint DROP CONSTRAINT checkpoint_root_check")
+    connection.execute("ALTER TABLE ledger.checkpoint DROP CONSTRAINT IF EXISTS checkpoint_root_check")
     connection.execute(
         "INSERT INTO ledger.event SELECT uuid_in(md5(idx::text)::cstring), 1, 'type', convert_to(idx::text, 'UTF8')"
         " FROM generate_series(0, %s) AS idx",
