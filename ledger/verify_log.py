@@ -5,7 +5,7 @@ Walks the log once in its order, and beside it the checkpoints and the tree (ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -75,23 +75,10 @@ def log_findings(connection: Connection[Any], size: int, advance: Callable[[int]
         while places := list(map(_Place._make, rows.fetchmany(_BATCH))):
             for place in places:
                 yield from walk.take(place)
-            for first, hashes in _runs(places, tree.size):
-                yield from tree.take(first, hashes)
+            yield from tree.take((place.idx, place.digest) for place in places)
             advance(len(places))
         yield from walk.end()
         yield from tree.end(size)
-
-
-def _runs(places: Sequence[_Place], expected: int) -> Iterator[tuple[int, list[bytes]]]:
-    """The places' hashes, as stretches without a gap; what stands in the log twice is left out the second time."""
-    first, hashes = expected, list[bytes]()
-    for place in places:
-        if place.idx > first + len(hashes):
-            yield first, hashes
-            first, hashes = place.idx, []
-        if place.idx == first + len(hashes):
-            hashes.append(place.digest)
-    yield first, hashes
 
 
 @dataclass

@@ -9,7 +9,7 @@ or root above shows: the one with which that is right is believed from then on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -105,8 +105,21 @@ class TreeWalk:
         """How many places were passed; the next one is expected to have this index."""
         return self._edges[0].next
 
-    def take(self, first: int, hashes: Sequence[bytes]) -> Iterator[Finding]:
-        """Pass the places from index `first` on, which have these hashes; a gap before them is somebody else's."""
+    def resume(self, idx: int) -> None:
+        """Begin at the tile that an index stands in; the nodes before it are believed, as when they were passed."""
+        begin = idx - idx % TILE_WIDTH
+        for level in range(_LEVELS):
+            edge = self._edges[level] = _Edge(begin >> (TILE_HEIGHT * level))
+            if edge.tile is None:
+                nodes = [self._tree.node(level, at) for at in range(edge.next - edge.next % TILE_WIDTH, edge.next)]
+                edge.believe(nodes)
+
+    def take(self, places: Iterable[tuple[int, bytes]]) -> Iterator[Finding]:
+        """Pass places in the order of the log, index and hash of each; gaps and repetitions are somebody else's."""
+        for first, hashes in _runs(places, self.size):
+            yield from self._take(first, hashes)
+
+    def _take(self, first: int, hashes: Sequence[bytes]) -> Iterator[Finding]:
         taken = 0
         while taken < len(hashes):
             yield from self._roots_up_to(first + taken)
@@ -208,6 +221,13 @@ class _Edge:
             self.other.extend(hashes)
         self.tile.extend(hashes)
 
+    def believe(self, hashes: Sequence[bytes | None]) -> None:
+        """Take these for what the tile has by now, if all of them are known."""
+        known = [each for each in hashes if each is not None]
+        if len(known) == len(hashes):
+            self.tile = Frontier()
+            self.tile.extend(known)
+
     def root_like(self, stored: bytes | None) -> bytes | None:
         """The hash over the tile; of two that it may be, the one that is stored."""
         if self.other and self.other.root == stored:
@@ -219,6 +239,18 @@ class _Edge:
         if other and self.other:
             self.tile = self.other
         self.other = None
+
+
+def _runs(places: Iterable[tuple[int, bytes]], expected: int) -> Iterator[tuple[int, list[bytes]]]:
+    """The hashes in stretches without a gap; a place that was passed before is left out."""
+    first, hashes = expected, list[bytes]()
+    for idx, digest in places:
+        if idx > first + len(hashes):
+            yield first, hashes
+            first, hashes = idx, []
+        if idx == first + len(hashes):
+            hashes.append(digest)
+    yield first, hashes
 
 
 def _node(level: int, idx: int) -> str:
