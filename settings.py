@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     read_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a read waits for its read model to pass the asked event before it answers 503."""
 
+    scrub_events_per_second: Annotated[int, Field(ge=0)] = 1000
+    """How fast the scrubber looks through the log, over and over; 0 means that there is none."""
+
     # What one API process bears. Beyond it clients are told to come back (503); see docs/operating.md, "Limits".
 
     connections: Annotated[int, Field(ge=1)] = 2048

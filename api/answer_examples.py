@@ -341,6 +341,13 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "signed": 260,
         "position": 260,
         "unsigned_because": None,
+        "scrubber": {
+            "position": 0,
+            "laps": 12,
+            "looked_at": "2026-03-02T09:30:00.123456Z",
+            "oldest_unsealed_seconds": None,
+            "finding": None,
+        },
     },
     "InclusionProof": {
         "position": 3,

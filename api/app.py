@@ -55,6 +55,7 @@ from ledger.pool import pool_of_keys
 from ledger.records import Records
 from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
+from ledger.scrub_record import ScrubRecord
 from ledger.writer import Writer
 from projections.catch_up import CatchUp
 from projections.identifiers import IdentifierView
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.log_key = _log_key(settings)
         app.state.strangers = asyncio.Semaphore(STRANGERS)
         log_keys = [] if app.state.log_key is None else [VerifierKey.from_text(app.state.log_key)]
+        app.state.scrub_record = ScrubRecord.of(settings.data)
         app.state.service = Service(
             writer,
             readers,

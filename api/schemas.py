@@ -499,8 +499,28 @@ class Alive(Answer):
     status: Literal["alive"]
 
 
+class ScrubberFinding(Answer):
+    """What does not hold of the log: which check, where, in which way, and from which log index on."""
+
+    check: str
+    place: str
+    detail: str
+    index: int | None = None
+    found_at: str | None = None
+
+
+class ScrubberState(Answer):
+    """How far the scrubber has looked in this lap, how many laps it has done, and the first fault that it found."""
+
+    position: int
+    laps: int
+    looked_at: str | None
+    oldest_unsealed_seconds: float | None
+    finding: ScrubberFinding | None
+
+
 class SigningRefusal(Answer):
-    """`index` is the first place of the log that is known to be wrong, where one is known."""
+    """Why the log is not signed; `index` is the first place that is known to be wrong, where one is known."""
 
     reason: str
     index: int | None
@@ -510,16 +530,17 @@ class SigningRefusal(Answer):
 class Ready(Answer):
     """How far the log is sealed and signed, and how far every read model has come.
 
-    `unsigned_because` says why the log is not signed any more, null while it is: somebody must look, but the service is
-    at work.
+    `damaged`: the service is at work, and what the scrubber has found, or why the log is not signed any more, must be
+    looked into.
     """
 
-    status: Literal["ready"]
+    status: Literal["ready", "damaged"]
     unsealed: int
     sealed: int
     signed: int
     position: int
     unsigned_because: SigningRefusal | None
+    scrubber: ScrubberState | None
 
 
 class ProblemField(Answer):

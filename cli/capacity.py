@@ -12,12 +12,12 @@ from cli.errors import CliError
 from db.connection_limit import connection_limit
 
 LOG_READERS: Final = 2
-"""Connections through which the follower reads the log; the sealer, the signer and the runner have one each besides."""
+"""Connections through which the follower reads the log; sealer, signer, runner and scrubber have one each besides."""
 
 ERASER: Final = 1
 """The eraser's connection."""
 
-_FOLLOWER: Final = LOG_READERS + ERASER + 3
+_FOLLOWER: Final = LOG_READERS + ERASER + 4
 _SPARE: Final = 50
 """For verbs, psql, and what the server has not yet noticed to be dead."""
 _FEWEST: Final = 100

@@ -1,7 +1,7 @@
 """The follower: one process that seals what was committed, signs the log, keeps the read models up with it, and erases.
 
-Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner and eraser each have a thread; if one of
-them ends by an error of its own making, so does the process, and the supervisor starts it again.
+Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner, eraser and scrubber each have a thread; if
+one of them ends by an error of its own making, so does the process, and the supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ledger.log_key import log_key_from
 from ledger.pool import pool_of_keys
 from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
+from ledger.scrub_record import ScrubRecord
+from ledger.scrubber import Scrubber
 from ledger.sealer import Sealer
 from ledger.signer import Signer
 from ledger.signer_memory import SignerMemory
@@ -48,14 +50,14 @@ def main() -> None:
 
 
 def follow(settings: Settings, stop: Event) -> None:
-    """Seal, sign, project and erase until `stop` is set. Raises what ends one of them before that."""
+    """Seal, sign, project, erase and scrub until `stop` is set. Raises what ends one of them before that."""
     conninfo = settings.conninfo or ""
     with (
         sync_pool(conninfo, "dossier_projector", min_size=1, max_size=LOG_READERS, autocommit=True) as pool,
         pool_of_keys(settings.keys_conninfo, "dossier_projector", pool) as keys_pool,
         sync_pool(conninfo, "dossier_eraser", min_size=1, max_size=ERASER, autocommit=True) as erasing,
         pool_of_keys(settings.keys_conninfo, "dossier_eraser", erasing) as erased_keys,
-        ThreadPoolExecutor(4, thread_name_prefix="follow") as threads,
+        ThreadPoolExecutor(5, thread_name_prefix="follow") as threads,
     ):
         ring = ring_at(settings.kek_file, settings.kek_text)
         keys = KeyStore(keys_pool, ring)
@@ -65,6 +67,9 @@ def follow(settings: Settings, stop: Event) -> None:
             threads.submit(_sign, settings, conninfo, stop),
             threads.submit(Runner(conninfo, pool, keys).run, stop),
         ]
+        if rate := settings.scrub_events_per_second:
+            record = ScrubRecord.of(settings.data)
+            running.append(threads.submit(Scrubber(conninfo, record, events_per_second=rate).run, stop))
         tell_parent_we_are_up()
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         stop.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from cli.stored import reading_stored, require_database, stored_kek
 from cli.verify_folder import verify_folder
 from ledger.errors import KeyEncryptionError
 from ledger.findings import Finding, limited
+from ledger.scrub_record import ScrubRecord
 from ledger.verify import Extent, SnapshotKeys, extent_of, keys_at
 from ledger.verify_against import against_findings
 from projections.comparison import FOLLOWED, INLINE
@@ -69,14 +71,44 @@ def verify(
             for finding in chain(limited(held, counts), found):
                 findings.append(finding)
                 if not as_json:
-                    typer.echo(f"{finding.place}: {finding.check}: {finding.detail}")
+                    typer.echo(_line(finding))
+    record = ScrubRecord.of(settings.data)
+    for finding in _shrunk(record, extent):
+        findings.append(finding)
+        counts[finding.check] += 1
+        if not as_json:
+            typer.echo(_line(finding))
     seconds = time.monotonic() - begun
+    scrubbed = _scrubbed(record, is_sound=not findings)
     if as_json:
-        print_json(_document(findings, counts, extent, seconds))
+        print_json({**_document(findings, counts, extent, seconds), "scrubber": scrubbed})
     else:
+        if scrubbed:
+            becomes = "stands" if findings else "is withdrawn"
+            typer.echo(f"what the scrubber found {becomes}: {scrubbed['place']}: {scrubbed['detail']}")
         typer.echo(_summary(extent, seconds))
     if findings:
         raise Damaged(f"{counts.total():,} findings; what to do: docs/operating.md, Verifying")
+
+
+def _line(finding: Finding) -> str:
+    return f"{finding.place}: {finding.check}: {finding.detail}"
+
+
+def _shrunk(record: ScrubRecord, extent: Extent) -> Iterator[Finding]:
+    """Places that were removed from the end of the log together with everything about them: nothing else shows that."""
+    progress = record.progress()
+    if progress and progress.size > extent.positions:
+        detail = f"the scrubber has seen {progress.size} places; {extent.positions} are left"
+        yield Finding("log", f"log index {extent.positions}", detail, extent.positions)
+
+
+def _scrubbed(record: ScrubRecord, *, is_sound: bool) -> dict[str, Any] | None:
+    """What the scrubber of this data folder has found; it is forgotten where nothing is wrong any more."""
+    try:
+        return record.withdraw() if is_sound else record.finding()
+    except OSError as error:
+        raise CliError(f"what the scrubber found cannot be withdrawn: {error}") from error
 
 
 def _summary(extent: Extent, seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -16,6 +16,7 @@ from api.probe import Probe
 from api.schemas import Alive, Ready
 from domain.errors import FieldError
 from ledger.refusal_file import RefusalFile
+from ledger.scrub_record import Progress, ScrubRecord
 
 router: Final = APIRouter(tags=["health"], generate_unique_id_function=openapi.operation_id)
 
@@ -28,10 +29,7 @@ async def alive() -> Response:
 
 @router.get("/readyz", openapi_extra=openapi.health(Ready))
 async def ready(request: Request) -> Response:
-    """200 once the database answers, the writer runs, and the sealer and the read models are at work.
-
-    A log that is not signed any more takes the service away from nobody: why it is not stands in the answer.
-    """
+    """200 once the database answers, the writer runs, and the sealer and the read models are at work."""
     probe: Probe = request.app.state.probe
     refusals: RefusalFile = request.app.state.refusals
     progress = await probe.progress()
@@ -45,13 +43,31 @@ async def ready(request: Request) -> Response:
     if progress is None or missing:
         raise Problem("not-ready", 503, "Not ready", "a part of the service is not at work", *missing)
     refusal = refusals.read()
+    scrubber = _scrubber(request.app.state.scrub_record)
     return json_response(
         {
-            "status": "ready",
+            # Not 503: one altered row must not take the whole service away from everybody.
+            "status": "damaged" if refusal or (scrubber and scrubber["finding"]) else "ready",
             "unsealed": progress.unsealed,
             "sealed": progress.sealed,
             "signed": progress.signed,
             "position": progress.reached,
             "unsigned_because": None if refusal is None else asdict(refusal),
+            "scrubber": scrubber,
         }
     )
+
+
+def _scrubber(record: ScrubRecord) -> dict[str, Any] | None:
+    """What it has come to; None when there is none, and none has found anything before."""
+    finding, progress = record.finding(), record.progress()
+    if progress is None and finding is None:
+        return None
+    done = progress or Progress()
+    return {
+        "position": done.position,
+        "laps": done.laps,
+        "looked_at": done.looked_at,
+        "oldest_unsealed_seconds": done.oldest_unsealed_seconds,
+        "finding": finding,
+    }

@@ -142,14 +142,14 @@ def test_a_database_that_takes_too_few_connections_is_refused(tmp_path: Path, da
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
     assert outcome.exit_code == 1
     assert outcome.err == (
-        "dossier: 3 workers may open 44 connections, and the database takes 35 of this login; start at most 2 workers,"
+        "dossier: 3 workers may open 49 connections, and the database takes 35 of this login; start at most 2 workers,"
         " or raise its max_connections (or the limit of the login or the database)\n"
     )
 
 
 def test_an_embedded_database_has_room_for_all_that_may_be_asked_for() -> None:
     assert embedded_settings(1) == {"max_connections": "100"}
-    assert embedded_settings(64) == {"max_connections": "887"}
+    assert embedded_settings(64) == {"max_connections": "953"}
 
 
 def test_how_many_there_may_be_is_bounded(tmp_path: Path) -> None:
