@@ -1,17 +1,19 @@
 """Checks an evidence pack without trusting whoever made it. Needs Python 3.11 and `cryptography`, nothing else.
 
-    python3 verify.py PACK [--key VKEY] [--checkpoint FILE] [--json]
+    python3 verify.py PACK [--key VKEY] [--checkpoint FILE] [--log FOLDER] [--json]
 
 PACK is the folder or the .zip file; without it, the folder in which this file stands. VKEY is the log's verifier key
 as you know it from elsewhere; without it the key in the pack is believed, and the report says so. FILE is a checkpoint
-of the same log that you kept from an earlier day.
+of the same log that you kept from an earlier day. FOLDER is a published copy of the log: with it, it is also proved
+that the pack leaves out no event of the customer.
 
 Exit code: 0 everything holds (what was erased is told), 1 something was tampered with, 2 there is no pack to read,
 3 a key or a signature is not the right one, 4 something is missing, 5 something does not belong there; of several the
 first of 1, 3, 4, 5.
 
 It is one file on purpose, so that you can read it, and written from the formats alone: RFC 9162 (the tree), C2SP
-signed-note, tlog-checkpoint, tlog-proof, tlog-policy and, for `earlier/consistency`, the request of tlog-witness.
+signed-note, tlog-checkpoint, tlog-proof, tlog-policy, tlog-tiles (the published log) and, for `earlier/consistency`,
+the request of tlog-witness.
 What must stay true: it imports nothing of the service, opens no connection, writes no file, believes nothing in the
 pack that is not proved, and ends in a named finding whatever the pack holds.
 """
@@ -50,12 +52,14 @@ _ALWAYS: Final = frozenset(["README.md", "checkpoint", "policy", "verify.py"])
 _EARLIER: Final = "earlier/checkpoint"
 _CONSISTENCY: Final = "earlier/consistency"
 _KEPT: Final = "the checkpoint that you kept"
+_PUBLISHED: Final = "the published log"
 _NUMBER: Final = r"0|[1-9][0-9]{0,17}"
 _OF_ENTRY: Final = re.compile(rf"(?:entries|payload|disclosure)/({_NUMBER})\.", re.ASCII)
 _SCHEMA: Final = re.compile(r"schemas/[a-z0-9.-]{1,100}\.v[1-9][0-9]{0,8}\.json")
 _HASH_BYTES: Final = 32
 _KEY_BYTES: Final = 32
 _ED25519: Final = 1
+_TILE_WIDTH: Final = 256
 _MOST_HASHES: Final = 63
 _MOST_SIGNATURES: Final = 100
 _LARGEST_FILE: Final = 64 * 1024 * 1024
@@ -471,6 +475,69 @@ def is_prefix(old_size: int, old_root: bytes, size: int, root: bytes, hashes: Se
     return last == 0 and (old_reached, reached) == (old_root, root)
 
 
+class Tree:
+    """A tree that grows leaf by leaf: the roots of its greatest complete subtrees, the largest first."""
+
+    def __init__(self) -> None:
+        self._peaks: list[bytes] = []
+        self._size = 0
+
+    def append(self, leaf: bytes) -> None:
+        rest = self._size
+        while rest & 1:
+            leaf, rest = _node_hash(self._peaks.pop(), leaf), rest >> 1
+        self._peaks.append(leaf)
+        self._size += 1
+
+    @property
+    def root(self) -> bytes:
+        *left, reached = self._peaks or [hashlib.sha256().digest()]
+        for peak in reversed(left):
+            reached = _node_hash(peak, reached)
+        return reached
+
+
+# --- The published log ------------------------------------------------------------------------------------------------
+
+
+def published_entries(folder: Path, size: int) -> Iterator[bytes]:
+    """The first entries of a published log, in their order. Raises Fault."""
+    for begin in range(0, size, _TILE_WIDTH):
+        width = min(_TILE_WIDTH, size - begin)
+        digits = f"{begin // _TILE_WIDTH:03}"
+        digits = digits.zfill(-(-len(digits) // 3) * 3)
+        *above, last = (digits[at : at + 3] for at in range(0, len(digits), 3))
+        name = f"tile/entries/{''.join(f'x{each}/' for each in above)}{last}"
+        entries = _bundle(folder, name, width)
+        if len(entries) < width:
+            raise Fault(Verdict.MISSING, f"has only {begin + len(entries)} entries of {size}")
+        yield from entries[:width]
+
+
+def _bundle(folder: Path, name: str, width: int) -> list[bytes]:
+    """The entries of a bundle that is at least so wide: the log may have grown since. Raises Fault."""
+    partial = {int(path.name): path for path in (folder / f"{name}.p").glob("*") if path.name.isdecimal()}
+    wide_enough = [partial[wide] for wide in sorted(partial) if wide >= width]
+    for path in (folder / name, *wide_enough):
+        try:
+            return list(_split(path.read_bytes(), name))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Fault(Verdict.MISSING, f"cannot be read: {name}: {error.strerror}") from error
+    raise Fault(Verdict.MISSING, f"has no {name} of {width} entries")
+
+
+def _split(bundle: bytes, name: str) -> Iterator[bytes]:
+    at = 0
+    while at < len(bundle):
+        start = at + 2
+        at = start + int.from_bytes(bundle[at:start], "big")
+        if at > len(bundle):
+            raise _altered(f"has a damaged {name}")
+        yield bundle[start:at]
+
+
 # --- Encrypted parts --------------------------------------------------------------------------------------------------
 
 
@@ -556,6 +623,8 @@ class Log:
     signer: LogKey | None = None
     earlier: Checkpoint | None = None
     """An older state of the log that was proved to be a beginning of it."""
+    was_searched: bool = False
+    """Whether the whole log was looked through for events that the pack leaves out."""
 
 
 @dataclass
@@ -571,15 +640,21 @@ class Stream:
 
 
 class Audit:
-    """All checks of one pack. `keys` are those that the auditor knows, `kept` the checkpoint that the auditor kept."""
+    """All checks of one pack.
 
-    def __init__(self, pack: Pack, keys: Sequence[LogKey] = (), kept: bytes | None = None) -> None:
+    `keys` are those that the auditor knows, `kept` the checkpoint that the auditor kept, `published` a copy of the log.
+    """
+
+    def __init__(
+        self, pack: Pack, keys: Sequence[LogKey] = (), kept: bytes | None = None, published: Path | None = None
+    ) -> None:
         self.findings = Findings()
         self.log = Log()
         self.known = keys
         self._pack = pack
         self._keys = keys
         self._kept = kept
+        self._published = published
         self._manifest = Manifest()
         self._accounted = {MANIFEST, *_ALWAYS}
         self._erasing: dict[str, Entry] = {}
@@ -596,6 +671,7 @@ class Audit:
         for index, names in sorted(self._names_by_index().items()):
             self._check_entry(index, names)
         self._check_end_of_stream()
+        self._check_left_out()
         self._check_statements()
         self._check_schemas()
         self._check_files()
@@ -727,6 +803,21 @@ class Audit:
         elif last == 0:
             self._miss(1, 1)
 
+    def _check_left_out(self) -> None:
+        """The log that the checkpoint is of has no event of the customer that is not here."""
+        if self._published is None or self.log.checkpoint is None or self.stream.customer is None:
+            return
+        tree = Tree()
+        with self.findings.at(_PUBLISHED):
+            for index, entry in enumerate(published_entries(self._published, self.log.checkpoint.size)):
+                tree.append(leaf_hash(entry))
+                place = f"entries/{index}.json"
+                if place not in self._pack.names and _may_be_of(entry, self.stream.customer):
+                    self.findings.add(Verdict.MISSING, place, "is an event of the customer in the log, and not here")
+            if tree.root != self.log.checkpoint.root:
+                raise _altered("is not the log that the pack's checkpoint is of")
+            self.log.was_searched = True
+
     # What they say
 
     def _check_part(self, entry: Entry, number: int) -> None:
@@ -802,6 +893,17 @@ class Audit:
                     raise _altered("is not the file that the manifest names")
 
 
+def _may_be_of(entry: bytes, customer: str) -> bool:
+    """Whether an entry is of the customer, or names it and cannot be read."""
+    if customer.encode() not in entry:
+        return False
+    try:
+        found = from_json(entry)
+    except Fault:
+        return True
+    return not isinstance(found, dict) or found.get("stream") == customer
+
+
 def _key_in(content: bytes) -> bytes:
     try:
         text = content.decode("ascii")
@@ -837,7 +939,8 @@ def report_of(audit: Audit) -> str:
         lines.append("DOES NOT HOLD: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     else:
         lines.append(f"HOLDS: all {stream.events} events are in the log as they were recorded.")
-    lines += ["Not proved: that no event follows these, that what was recorded is true, what was withheld or erased."]
+    unproved = "" if audit.log.was_searched else "that no event follows these, "
+    lines += [f"Not proved: {unproved}that what was recorded is true, what was withheld or erased."]
     return "".join(f"{_printable(line)}\n" for line in lines)
 
 
@@ -852,6 +955,8 @@ def _said(audit: Audit) -> Iterable[tuple[str, str]]:
             yield "", "this key came with the pack: compare it with the one you know, or give that one (--key)"
     earlier = f"the log of {log.earlier.size} entries is a beginning of it" if log.earlier else "nothing proved"
     yield "earlier", earlier
+    if log.was_searched:
+        yield "searched", "the whole log, for events of the customer that are not here"
     if stream.first and stream.last:
         yield "events", f"versions {stream.first.version} to {stream.last.version}, of which {stream.events} are here"
         yield "recorded", f"{stream.first.recorded_at} to {stream.last.recorded_at}"
@@ -885,6 +990,7 @@ def document_of(audit: Audit) -> dict[str, Any]:
         "signed_by": log.signer.text if log.signer else None,
         "key_was_known": bool(audit.known),
         "earlier_size": log.earlier.size if log.earlier else None,
+        "log_was_searched": log.was_searched,
         "events": stream.events,
         "parts": {kind: stream.parts[kind] for kind in ("disclosed", "withheld", "erased")},
         "findings": [{"verdict": str(verdict), "place": place, "detail": detail} for verdict, place, detail in listed],
@@ -899,7 +1005,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         with ExitStack() as stack:
-            audit = Audit(opened(options.pack, stack), _known_keys(options.key), _kept(options.checkpoint))
+            pack, keys, kept = opened(options.pack, stack), _known_keys(options.key), _kept(options.checkpoint)
+            audit = Audit(pack, keys, kept, options.log)
             audit.run()
     except NoPack as error:
         sys.stderr.write(f"{_printable(str(error))}\n")
@@ -916,6 +1023,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("pack", nargs="?", type=Path, default=Path(__file__).parent, help="the folder or .zip file")
     parser.add_argument("--key", action="append", default=[], help="the log's verifier key; again for a former one")
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint of the log that you kept from an earlier day")
+    parser.add_argument("--log", type=Path, help="a published copy of the log, to be searched for what is left out")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
 

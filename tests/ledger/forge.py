@@ -199,9 +199,11 @@ class Held:
         return self.files[name]
 
 
-def audited(files: Mapping[str, bytes], *, keys: Sequence[str] = (), kept: bytes | None = None) -> verify.Audit:
+def audited(
+    files: Mapping[str, bytes], *, keys: Sequence[str] = (), kept: bytes | None = None, published: Path | None = None
+) -> verify.Audit:
     """What the verifier finds in a pack."""
-    audit = verify.Audit(Held(files), [verify.log_key(key) for key in keys], kept)
+    audit = verify.Audit(Held(files), [verify.log_key(key) for key in keys], kept, published)
     audit.run()
     return audit
 
