@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     log_origin: str | None = None
     """The name of the log, for a key that is yet to be made; a key of another name is refused. None takes any."""
 
+    log_former_keys: Annotated[str, Field(pattern=r"^\s*([^\s+]+\+[0-9a-f]{8}\+[0-9A-Za-z+/]+=*\s*)*$")] = ""
+    """Verifier keys, apart by blanks, that signed this log before: under an earlier name, before a restore. Checkpoints
+    that they signed are held against the log like those of today's key."""
+
     log_memory_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "signer" / "signed")]
     """What the signer remembers outside of the database: the checkpoint that it signed last."""
 

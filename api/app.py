@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.refusals = RefusalFile(settings.log_memory_file)
         app.state.log_key = _log_key(settings)
         app.state.strangers = asyncio.Semaphore(STRANGERS)
-        log_keys = [] if app.state.log_key is None else [VerifierKey.from_text(app.state.log_key)]
+        log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
         app.state.scrub_record = ScrubRecord.of(settings.data)
         app.state.service = Service(
             writer,
@@ -117,7 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
             current_profiles,
             CatchUp(readers),
             Replays(keys),
-            Packs(conninfo, keys, log_keys, PACKS),
+            Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
             Receipts(readers, settings.read_wait_seconds),
             KnownEpochs(readers, settings.read_wait_seconds),
             asyncio.Semaphore(WHOLE_TABLES),

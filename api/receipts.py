@@ -45,11 +45,11 @@ class Receipts:
         deadline = time.monotonic() + self._wait_seconds
         try:
             await self._signing.passes(ReadModelsBehind(None, 0, (customer_id, last)), deadline)
-        except ReadModelsBehind as behind:
-            raise NotSealedYet(f"no signed checkpoint covers version {last} yet") from behind
-        found = await self._look(customer_id, first, last)
-        if found is None:  # what is signed stays so: something was taken away
-            raise EventUnknown(customer_id, last)
+            found = await self._look(customer_id, first, last)
+        except ReadModelsBehind:
+            found = None
+        if found is None:
+            raise NotSealedYet(f"no signed checkpoint covers version {last} yet")
         return found
 
     async def _look(self, customer_id: UUID, first: int, last: int) -> list[Proved] | None:

@@ -27,13 +27,14 @@ KeyOption = Annotated[
 
 
 def known_keys(settings: Settings, said: Sequence[str] | None) -> list[VerifierKey]:
-    """The keys that are believed: those said, else the data folder's. Raises UsageError."""
+    """The keys that are believed: those said, else the data folder's and former ones. Raises UsageError."""
     try:
         if said:
             return [VerifierKey.from_text(text) for text in said]
-        return [log_key_from(settings.log_key_file).verifier]
+        former = [VerifierKey.from_text(text) for text in settings.log_former_keys.split()]
+        return [log_key_from(settings.log_key_file).verifier, *former]
     except MalformedKey as error:
-        raise UsageError(f"--key: {error}") from error
+        raise UsageError(f"{'--key' if said else 'DOSSIER_LOG_FORMER_KEYS'}: {error}") from error
     except LogKeyUnusable as error:
         raise UsageError(f"{error}; say which key signs the log: --key") from error
 

@@ -110,6 +110,23 @@ def test_a_checkpoint_of_another_log_is_refused_by_name(
     assert complaint in outcome.err
 
 
+def test_former_keys_of_the_log_are_believed_from_the_settings(
+    dossier: Dossier, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The log goes on under the key of the data folder, and was signed by another one when it had 9 entries."""
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text(f"{FOREIGN_KEY.secret_text()}\n")
+    monkeypatch.setenv("DOSSIER_LOG_KEY_FILE", str(key))
+    folder = publish(tmp_path / "published", ENTRIES, FOREIGN_KEY)
+    path = kept(tmp_path / "kept", note_of(ENTRIES[:9]))
+    assert "no known key has signed it" in dossier("verify", folder, "--against", path).err
+    monkeypatch.setenv("DOSSIER_LOG_FORMER_KEYS", f" {VKEY} ")
+    assert dossier("verify", folder, "--against", path).exit_code == 0
+    monkeypatch.setenv("DOSSIER_LOG_FORMER_KEYS", "nothing")
+    assert dossier("verify", folder, "--against", path).exit_code == 2
+
+
 # --- a database -------------------------------------------------------------------------------------------------------
 
 

@@ -18,11 +18,12 @@ from uuid_utils.compat import uuid7
 from db.pool import connect
 from ledger import cipher
 from ledger import evidence_errors as errors
+from ledger.believed import believed
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Tampered
 from ledger.evidence import Asked, Disclosure, Packed, write_pack
 from ledger.log_errors import NoteRefused
-from ledger.notes import base64, new_note
+from ledger.notes import VerifierKey, base64, new_note
 from ledger.pack import verify
 from ledger.pack.verify import Verdict
 from ledger.verify import one_moment
@@ -45,6 +46,8 @@ class House:
     path: WritePath
     signing: Signing
     customer: UUID
+    former: tuple[VerifierKey, ...] = ()
+    """Keys that signed for the log under earlier names."""
 
     @property
     def database(self) -> str:
@@ -68,7 +71,7 @@ class House:
         file = io.BytesIO()
         asked = Asked(customer or self.customer, disclosure, earlier)
         with one_moment(self.database) as connection:
-            told = write_pack(connection, self.path.keys, [KEY.verifier], asked, file)
+            told = write_pack(connection, self.path.keys, [KEY.verifier, *self.former], asked, file)
         return told, file.getvalue()
 
 
@@ -222,6 +225,19 @@ def test_a_checkpoint_of_another_history_is_refused_by_name(house: House) -> Non
 def test_a_checkpoint_that_is_not_of_this_log_is_refused_by_name(house: House, earlier: bytes) -> None:
     with pytest.raises(NoteRefused):
         house.pack(earlier=earlier)
+
+
+def test_a_checkpoint_of_the_log_under_its_former_name_is_proved_by_its_former_key(house: House) -> None:
+    before = believed(house.signing.notes()[-1].encode(), [KEY.verifier])
+    kept = bytes(new_note(Checkpoint(OTHER_KEY.name, before.size, before.root).text, OTHER_KEY))
+    house.record(house.customer, "after-the-restore")
+    house.sign()
+    house.former = (OTHER_KEY.verifier,)
+    files = house.pack(earlier=kept)
+    assert files["policy"].count(b"log ") == 2
+    audit = audited(files, keys=[VKEY, str(OTHER_KEY.verifier)], kept=kept)
+    assert (audit.findings.faults, audit.log.earlier is not None) == ({}, True)
+    assert faults(files) == {"earlier/checkpoint": Verdict.WRONG_KEY}
 
 
 # --- no pack ----------------------------------------------------------------------------------------------------------
