@@ -37,12 +37,14 @@ class Size:
     """As many as a yardstick about growth has."""
     portfolios: tuple[int, ...]
     """How many customers there are where all are asked about, one after the other."""
+    log: int
+    """How long a log is in which something is proved."""
 
 
 SIZES: Final = {
-    "default": Size(100_000, 1_000_000, (10_000, 100_000)),
-    "full": Size(100_000, 5_000_000, (10_000, 100_000, 1_000_000)),
-    "smoke": Size(50, 500, (50, 100)),
+    "default": Size(100_000, 1_000_000, (10_000, 100_000), 1_000_000),
+    "full": Size(100_000, 5_000_000, (10_000, 100_000, 1_000_000), 10_000_000),
+    "smoke": Size(50, 500, (50, 100), 5_000),
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import structlog
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection, Cursor, IsolationLevel
 
 from db.patience import PatientConnection
 from db.pool import role_conninfo
@@ -31,7 +31,9 @@ from ledger.verify_tree import StoredTree, TreeWalk
 _QUERIES: Final = load(Path(__file__).parent, "scrubber.sql")
 _LOG: Final = structlog.get_logger("ledger.scrubber")
 
-_BATCH: Final = 1024
+_CHUNK: Final = 256
+"""So many places that the server can send them without being read from: meanwhile the chunk before is looked at."""
+_CHUNKS: Final = 8
 _LAP_SECONDS: Final = 60.0
 """A short log is not looked at more often than this."""
 _LONGEST_RETRY_SECONDS: Final = 30.0
@@ -87,12 +89,15 @@ class Scrubber:
     def step(self) -> Step:
         """Look at the next places, or begin again at the first. Raises psycopg.Error, or OSError of the record."""
         progress = self._record.progress() or Progress()
-        with self._connected().transaction():
-            ((size, waited),) = self._rows("around", {})
+        connection, looked = self._connected(), 0
+        with connection.pipeline(), connection.transaction():
+            ((size, waited),) = self._asked("around", {}).fetchall()
             walk = self._walk = self._walk or self._begun(progress.position)
-            places: list[_Place] = self._rows("places", {"begin": walk.size, "most": _BATCH})
-            findings = [*_shrunk(progress.size, size), *_looked_at(walk, places)]
-            if is_lap := len(places) < _BATCH:
+            findings = list(_shrunk(progress.size, size))
+            for places in self._chunks(walk.size):
+                findings += _looked_at(walk, places)
+                looked += len(places)
+            if is_lap := looked < _CHUNK * _CHUNKS:
                 findings += _ended(walk, size)
         self._tell(findings, waited)
         self._record.note(
@@ -107,7 +112,7 @@ class Scrubber:
         )
         if is_lap:
             self._walk = None
-        return Step(len(places), is_lap, findings)
+        return Step(looked, is_lap, findings)
 
     def close(self) -> None:
         """Let go of the connection; the next step connects again, and begins at the last tile."""
@@ -119,7 +124,7 @@ class Scrubber:
     def _begun(self, position: int) -> TreeWalk:
         """A walk from there on; from the start when there is nothing any more."""
         walk = TreeWalk(StoredTree(self._connected))
-        if self._rows("places", {"begin": position, "most": 1}):
+        if position and self._asked("places", {"begin": position, "most": 1}).fetchall():
             walk.resume(position)
         return walk
 
@@ -133,9 +138,19 @@ class Scrubber:
             _LOG.critical("an event waits for the sealer", seconds=waited)
         self._is_late = is_late
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> list[Any]:
-        with self._connected().cursor(binary=True) as cursor:
-            return cursor.execute(_QUERIES[query], parameters).fetchall()
+    def _chunks(self, begin: int) -> Iterator[list[_Place]]:
+        """The places that are next; while one chunk is looked at, the server is at work on the one after."""
+        ahead = self._asked("places", {"begin": begin, "most": _CHUNK})
+        for number in range(_CHUNKS):
+            places = ahead.fetchall()
+            if len(places) < _CHUNK or number == _CHUNKS - 1:
+                yield places
+                return
+            ahead = self._asked("places", {"begin": places[-1][0] + 1, "most": _CHUNK})
+            yield places
+
+    def _asked(self, query: str, parameters: dict[str, Any]) -> Cursor[Any]:
+        return self._connected().cursor(binary=True).execute(_QUERIES[query], parameters)
 
     def _connected(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -152,16 +167,28 @@ def _shrunk(was: int, size: int) -> Iterator[Finding]:
 
 def _looked_at(walk: TreeWalk, places: Sequence[_Place]) -> Iterator[Finding]:
     """What is wrong with places of the log that are next."""
-    expected = walk.size
+    stored = [digest for _, digest, _ in places]
+    if [entry and leaf_hash(entry) for _, _, entry in places] != stored:
+        yield from _altered(places)
+    indexes = [idx for idx, _, _ in places]
+    if indexes != list(range(walk.size, walk.size + len(indexes))):
+        yield from _missing(walk.size, indexes)
+    yield from walk.take(indexes, stored)
+
+
+def _altered(places: Sequence[_Place]) -> Iterator[Finding]:
     for idx, digest, entry in places:
-        if idx != expected:
-            yield Finding("log", f"log index {expected}", "is missing from the log", expected)
         if entry is None:
             yield Finding("log", f"log index {idx}", "its event is not there", idx)
         elif leaf_hash(entry) != digest:
             yield Finding("log", f"log index {idx}", "the hash is not that of the entry", idx)
+
+
+def _missing(expected: int, indexes: Sequence[int]) -> Iterator[Finding]:
+    for idx in indexes:
+        if idx != expected:
+            yield Finding("log", f"log index {expected}", "is missing from the log", expected)
         expected = idx + 1
-    yield from walk.take((idx, digest) for idx, digest, _ in places)
 
 
 def _ended(walk: TreeWalk, size: int) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ def log_findings(connection: Connection[Any], size: int, advance: Callable[[int]
         while places := list(map(_Place._make, rows.fetchmany(_BATCH))):
             for place in places:
                 yield from walk.take(place)
-            yield from tree.take((place.idx, place.digest) for place in places)
+            yield from tree.take([place.idx for place in places], [place.digest for place in places])
             advance(len(places))
         yield from walk.end()
         yield from tree.end(size)

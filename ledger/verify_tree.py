@@ -114,10 +114,13 @@ class TreeWalk:
                 nodes = [self._tree.node(level, at) for at in range(edge.next - edge.next % TILE_WIDTH, edge.next)]
                 edge.believe(nodes)
 
-    def take(self, places: Iterable[tuple[int, bytes]]) -> Iterator[Finding]:
-        """Pass places in the order of the log, index and hash of each; gaps and repetitions are somebody else's."""
-        for first, hashes in _runs(places, self.size):
-            yield from self._take(first, hashes)
+    def take(self, indexes: list[int], hashes: Sequence[bytes]) -> Iterator[Finding]:
+        """Pass places of the log in its order; gaps and repetitions among them are somebody else's finding."""
+        if indexes == list(range(self.size, self.size + len(indexes))):
+            yield from self._take(self.size, hashes)
+            return
+        for first, run in _runs(zip(indexes, hashes, strict=True), self.size):
+            yield from self._take(first, run)
 
     def _take(self, first: int, hashes: Sequence[bytes]) -> Iterator[Finding]:
         taken = 0

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from bench.yardstick import Yardstick
-from bench.yardsticks import append, feed, growth, history, portfolio, rebuild, requests, sealing, size, start
+from bench.yardsticks import (
+    append,
+    feed,
+    growth,
+    history,
+    portfolio,
+    rebuild,
+    requests,
+    sealing,
+    size,
+    start,
+    verification,
+)
 
 _CRUD: Final = "FastAPI + psycopg CRUD with an audit trigger"
 _LIBRARY: Final = "the eventsourcing library's PostgreSQL recorder"
@@ -25,6 +37,12 @@ EVERY: Final[tuple[Yardstick, ...]] = (
         "B8", "rebuild of every read model", "the eventsourcing library's ProjectionRunner doing one", rebuild.rebuilds
     ),
     Yardstick("B9", "sealing: lag and cost", "fixed limits", sealing.sealing_lag),
+    Yardstick(
+        "B10",
+        "verification of a whole log; one proof",
+        "SHA-256 of the same entries in a loop",
+        verification.verification,
+    ),
     Yardstick("B12", "cost of a write and a read as events pile up", "the same with nothing stored", growth.growth),
     Yardstick("B13", "bytes on disk per event", "400 bytes of plain content", size.size),
     Yardstick("B14", "start to first answered request", "fixed limits", start.start),
