@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,12 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 class DirectRoute(APIRoute):
     """Admits the request, reads the ids that the handler names as parameters, and calls it."""
+
+    @cached_property
+    def parameter_names(self) -> list[str]:
+        """The query parameters that there are, from what the route says in the OpenAPI document."""
+        stated = (self.openapi_extra or {}).get("parameters", ())
+        return [parameter["name"] for parameter in stated if parameter["in"] == "query"]
 
     def get_route_handler(self) -> Handler:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint

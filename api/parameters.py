@@ -9,7 +9,7 @@ import re
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from fastapi import Request
@@ -36,7 +36,7 @@ def require_known_parameters(request: Request) -> None:
     """Refuse parameters that the route does not have, that stand there twice, or that no text can hold."""
     if not request.scope["query_string"]:
         return
-    known = _names_of(request.scope["route"].openapi_extra or {})
+    known = request.scope["route"].parameter_names
     seen: set[str] = set()
     for name, text in request.query_params.multi_items():
         if name not in known:
@@ -47,10 +47,6 @@ def require_known_parameters(request: Request) -> None:
         if "\x00" in text:
             raise invalid_parameter(name, "text may not hold NUL")
         seen.add(name)
-
-
-def _names_of(openapi_extra: dict[str, Any]) -> list[str]:
-    return [parameter["name"] for parameter in openapi_extra.get("parameters", ()) if parameter["in"] == "query"]
 
 
 def instant(name: str, text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Instants in a query: however they are written, the short way of reading them gives what the long one does."""
+"""A query and the instants in it: however they are written, the short way of reading gives what the long one does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import QueryParams
 
+from api.dispatch import Query
 from api.errors import Problem
 from api.parameters import instant
 from domain.values import Instant
@@ -55,3 +57,18 @@ def test_an_instant_reads_as_the_domain_reads_it(moment: datetime, digits: int, 
 def test_what_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(Problem):
         instant("known_at", text)
+
+
+_PIECES = st.lists(
+    st.sampled_from(
+        ["a", "b=", "=", "&", "+", "%", "%3A", "%3a", "%2B", "%2b", "%25", "%253A", "%E4%B8%AD", "%FF", "3A", "\xe9"]
+    )
+)
+
+
+@given(pieces=_PIECES)
+def test_a_query_reads_as_starlette_reads_it(pieces: list[str]) -> None:
+    text = "".join(pieces).encode("latin-1")
+    found, expected = Query(text), QueryParams(text)
+    assert found.multi_items() == expected.multi_items()
+    assert dict(found) == dict(expected)
