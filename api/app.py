@@ -57,7 +57,9 @@ from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
 from ledger.scrub_record import ScrubRecord
 from ledger.writer import Writer
+from projections.blame import blamed
 from projections.catch_up import CatchUp
+from projections.events import whole_pages
 from projections.identifiers import IdentifierView
 from projections.landmarks import Landmarks
 from projections.past import files_at
@@ -68,6 +70,10 @@ _DESCRIPTION = """\
 One file per customer; every change an immutable event that says who, what, when recorded, when true, why, and on
 what evidence. Profiles, audit trails and point-in-time views all follow from the events.
 """
+
+
+_FEW = 8
+"""Of what may be hundreds of kilobytes each, so many are brought by one statement."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -94,6 +100,9 @@ def create_app(settings: Settings) -> FastAPI:
         records = Records(Ledger(writers, keys), writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
         writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
         writer.start()
+        gathering = partial(
+            Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
+        )
         app.state.probe = Probe(conninfo)
         app.state.refusals = RefusalFile(settings.log_memory_file)
         app.state.log_key = _log_key(settings)
@@ -107,13 +116,10 @@ def create_app(settings: Settings) -> FastAPI:
             uuid7,
             records.read_history,
             BodyRooms(settings.body_bytes),
-            Gathering(readers, current, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting),
-            Gathering(
-                readers,
-                partial(files_at, landmarks=Landmarks()),
-                wait_seconds=settings.read_wait_seconds,
-                most_waiting=settings.reads_waiting,
-            ),
+            gathering(current),
+            gathering(partial(files_at, landmarks=Landmarks())),
+            gathering(blamed, most_keys=_FEW),
+            gathering(whole_pages, most_keys=_FEW),
             current_profiles,
             CatchUp(readers),
             Replays(keys),

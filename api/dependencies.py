@@ -39,7 +39,9 @@ from domain.file import CustomerFile
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.writer import Writer
 from projections.basis import KnownBy
+from projections.blame import BlameAsked, Blamed
 from projections.catch_up import CatchUp
+from projections.events import PageAsked, WholePage
 from projections.past import Asked, PastFile
 from projections.profile import CurrentRow
 
@@ -60,6 +62,8 @@ class Service:
     rooms: BodyRooms
     current_rows: Gathering[UUID, tuple[CurrentRow, datetime]]
     past_files: Gathering[Asked, tuple[KnownBy, PastFile | None]]
+    blames: Gathering[BlameAsked, Blamed]
+    event_pages: Gathering[PageAsked, WholePage]
     current_profiles: CurrentProfiles
     catch_up: CatchUp
     replays: Replays

@@ -39,11 +39,14 @@ class Gathering(Generic[Key, Row]):
         *,
         wait_seconds: float,
         most_waiting: int,
+        most_keys: int = _MOST_KEYS,
     ) -> None:
+        """`most_keys` are brought by one statement: fewer of what is long, as all are held until the last is there."""
         self._pool = pool
         self._bring = bring
         self._wait_seconds = wait_seconds
         self._most_waiting = most_waiting
+        self._most_keys = most_keys
         self._waiting: deque[tuple[Key, Future[Row | None]]] = deque()
         self._asking = 0
         self._under_way: set[asyncio.Task[None]] = set()
@@ -93,7 +96,7 @@ class Gathering(Generic[Key, Row]):
 
     def _next(self) -> list[tuple[Key, Future[Row | None]]]:
         """Those who still wait, the first of them."""
-        asked = [self._waiting.popleft() for _ in range(min(_MOST_KEYS, len(self._waiting)))]
+        asked = [self._waiting.popleft() for _ in range(min(self._most_keys, len(self._waiting)))]
         return [(key, answer) for key, answer in asked if not answer.done()]
 
 

@@ -66,15 +66,19 @@ def page_response(
 
 def page_up_to(request: Request, items: Any, position: int, last: Any, **more: Any) -> Response:
     """A page whose last item has the key `last`, behind which the next one begins; None where there is no next."""
-    token, headers = None, {}
-    if last is not None:
-        place = [written_position(request, position), last, _fingerprint(request)]
-        token = urlsafe_b64encode(orjson.dumps(place)).decode()
-        query = urlencode({**request.query_params, "page_token": token})
-        headers = {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+    token, headers = next_page(request, position, last)
     return json_response({"items": items, "next_page_token": token, **more}, headers=headers)
+
+
+def next_page(request: Request, position: int, last: Any) -> tuple[str | None, dict[str, str]]:
+    """The token of the page behind the item whose key is `last`, and the header that leads there."""
+    if last is None:
+        return None, {}
+    token = urlsafe_b64encode(orjson.dumps([written_position(request, position), last, _fingerprint(request)])).decode()
+    query = urlencode({**request.query_params, "page_token": token})
+    return token, {"Link": f'<{request.scope["path"]}?{query}>; rel="next"'}
 
 
 def _fingerprint(request: Request) -> str:
     parts = sorted(pair for pair in request.query_params.multi_items() if pair[0] not in _NOT_PART_OF_QUERY)
-    return hashlib.sha256(orjson.dumps([request.url.path, parts])).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps([request.scope["path"], parts])).hexdigest()[:16]

@@ -6,7 +6,7 @@ column says what another one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection, Connection
 
+from db import arrays
 from db.queries import load
 from domain.events import Envelope, RecordedEvent
 from ledger.plain import says_something, to_json
@@ -24,6 +25,8 @@ _QUERIES: Final = load("projections", "events.sql")
 _IN_COLUMNS: Final = frozenset(["customer_id", "version", "recorded_at", "effective_from", "effective_to", "event_id"])
 """The members of an envelope that have a column of their own."""
 _BEHIND_ALL: Final = 2**63 - 1
+_MARK: Final = b"\x01"
+"""Stands behind the brace that ends an envelope; no JSON text has such a byte."""
 
 
 class Events:
@@ -147,6 +150,16 @@ async def bodies_of(
     return bodies
 
 
+class PageAsked(NamedTuple):
+    """Which page of all of a customer's events: up to `position` (None: the latest), behind the event at `after`."""
+
+    customer_id: UUID
+    position: int | None
+    order: Literal["asc", "desc"]
+    limit: int
+    after: int | None = None
+
+
 class WholePage(NamedTuple):
     """A page of all of a customer's events up to `position`: `number` items, whose JSON is `items`, commas between.
 
@@ -159,42 +172,28 @@ class WholePage(NamedTuple):
     items: bytes
 
 
-async def whole_page(
-    connection: AsyncConnection[Any],
-    customer_id: UUID,
-    position: int | None,
-    *,
-    order: Literal["asc", "desc"] = "asc",
-    limit: int,
-    after: int | None = None,
-) -> WholePage:
-    """What `history` answers without a filter, made into text by the server; without a position the latest."""
-    query, begin = ("whole_ascending", 0) if order == "asc" else ("whole_descending", _BEHIND_ALL)
-    page = {"customer_id": customer_id, "position": position, "after": after or begin, "limit": limit}
-    cursor = await connection.cursor(binary=True).execute(_QUERIES[query], page)
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 - an aggregate over a row that is always there
-    stand, number, last, items = row
-    return WholePage(stand, number, last, items or b"")
+async def whole_pages(connection: AsyncConnection[Any], asked: Collection[PageAsked]) -> dict[PageAsked, WholePage]:
+    """What `history` answers without a filter, made into text by the server."""
+    wanted = list(asked)
+    beginnings = [one.after or (0 if one.order == "asc" else _BEHIND_ALL) for one in wanted]
+    params = {
+        "customer_ids": arrays.uuids([one.customer_id for one in wanted]),
+        "positions": arrays.bigints([one.position for one in wanted]),
+        "directions": arrays.smallints([1 if one.order == "asc" else -1 for one in wanted]),
+        "after": arrays.bigints(beginnings),
+        "limits": arrays.bigints([one.limit for one in wanted]),
+    }
+    cursor = await connection.cursor(binary=True).execute(_QUERIES["whole_pages"], params)
+    return {
+        wanted[place - 1]: WholePage(position, number, last, _joined(items or b""))
+        for place, position, number, last, items in await cursor.fetchall()
+    }
 
 
-class Verification(NamedTuple):
-    """The last verification of a value; `by` is a staff id."""
-
-    event_id: UUID
-    at: datetime
-    by: str
-    method: str
-    result: str
-
-
-async def last_verifications(
-    connection: AsyncConnection[Any], customer_id: UUID, position: int
-) -> dict[tuple[str, UUID], Verification]:
-    """By slot and the event that had put the verified value there."""
-    params = {"customer_id": customer_id, "position": position}
-    cursor = await connection.execute(_QUERIES["last_verifications"], params)
-    return {(slot, value_event_id): Verification(*told) async for slot, value_event_id, *told in cursor}
+def _joined(items: bytes) -> bytes:
+    """The items with the members of their envelopes, which always name the actor, joined to those that follow."""
+    *begun, last = items.split(_MARK)
+    return b"".join([*(part[:-1] for part in begun), last])
 
 
 class FirstKnown(NamedTuple):

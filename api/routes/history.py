@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
 from api.answers import Json, json_response, unchanged
-from api.dependencies import reading
+from api.dependencies import reading, service_of
 from api.encoding import to_json
 from api.known_files import known_file
-from api.moments import Moment, basis_json, entity_tag, known_position, moment_of, require_seen
-from api.pages import limit_of, page_response, page_up_to, place_of
+from api.moments import Moment, basis_json, entity_tag, known_position, moment_of
+from api.pages import limit_of, next_page, page_response, place_of
 from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
-from projections import changes, events
 from projections.basis import Basis
+from projections.blame import BlameAsked, blamed
 from projections.causes import Point
 from projections.diff import diff
-from projections.events import HistoryFilter
+from projections.events import HistoryFilter, PageAsked, WholePage, history
 from projections.past import erasures_in, version_at
 
 router: Final = APIRouter(
@@ -52,31 +51,24 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
     wanted, order, limit = _filter(request), _order(request), limit_of(request)
     place = place_of(request, int)
     moment = Moment(at_position=place.position) if place else moment_of(request)
+    if wanted == HistoryFilter() and moment.known_at is None and "after" not in request.query_params:
+        asked = PageAsked(customer_id, moment.at_position, order, limit, place.key if place else None)
+        page = await service_of(request).event_pages.get(asked)
+        if page is not None and page.number:
+            return _whole(request, page, limit)
     async with reading(request) as connection:
-        if wanted == HistoryFilter() and moment.known_at is None:
-            await require_seen(connection, request)
-            page = await events.whole_page(
-                connection,
-                customer_id,
-                moment.at_position,
-                order=order,
-                limit=limit,
-                after=place.key if place else None,
-            )
-            if page.number:
-                return _whole(request, page, limit)
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
-        items = await events.history(
+        items = await history(
             connection, customer_id, found.position, wanted, order=order, limit=limit, after=place.key if place else 0
         )
     return page_response(request, items, limit, found.position, "position", basis={"position": found.position})
 
 
-def _whole(request: Request, page: events.WholePage, limit: int) -> Response:
+def _whole(request: Request, page: WholePage, limit: int) -> Response:
     """The page as the server made it: one text, which nothing here looks into."""
-    items = orjson.Fragment(b"[%b]" % page.items)
-    last = page.last if page.number == limit else None
-    return page_up_to(request, items, page.position, last, basis={"position": page.position})
+    token, headers = next_page(request, page.position, page.last if page.number == limit else None)
+    end = to_json({"next_page_token": token, "basis": {"position": page.position}})
+    return Json(b'{"items":[%b],%b' % (page.items, end[1:]), headers=headers)
 
 
 @router.get(
@@ -87,21 +79,23 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
     """Per slot, the event that holds it: who set it, when, why, on what evidence, and what was there before."""
     path = _path(request)
     moment = moment_of(request)
+    if moment.is_now and "after" not in request.query_params:
+        now = await service_of(request).blames.get(BlameAsked(customer_id))
+        if now is not None:
+            return _blamed(request, now.stand.basis(None), now.at(path))
     async with reading(request) as connection:
-        if moment.is_now:
-            await require_seen(connection, request)
-            held = await changes.blame_now(connection, customer_id, path)
-            if held is not None:
-                return _blamed(request, *held)
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
-        items = await changes.blame(connection, customer_id, found.position, found.valid_at, path)
-    return _blamed(request, found, items)
+        asked = BlameAsked(customer_id, found.position, found.valid_at)
+        then = (await blamed(connection, [asked])).get(asked)
+    return _blamed(request, found, b"" if then is None else then.at(path))
 
 
-def _blamed(request: Request, found: Basis, items: list[dict[str, Any]]) -> Response:
-    body = to_json({"items": items, "next_page_token": None, "basis": basis_json(found)})
-    etag = entity_tag(found, set(erasures_in(body.decode())))
-    return unchanged(request, etag) or Json(body, headers={"ETag": etag})
+def _blamed(request: Request, found: Basis, items: bytes) -> Response:
+    etag = entity_tag(found, set(erasures_in(items.decode())))
+    if (answer := unchanged(request, etag)) is not None:
+        return answer
+    body = b'{"items":[%b],"next_page_token":null,"basis":%b}' % (items, to_json(basis_json(found)))
+    return Json(body, headers={"ETag": etag})
 
 
 @router.get(

@@ -10,10 +10,9 @@ from uuid_utils.compat import uuid7
 from domain.events import Reason
 from domain.events.contacts import ContactAdded, ContactRemoved, RemovalReason
 from projections.causes import Point
-from projections.changes import blame
 from projections.diff import diff
 from tests.make import Stream, at
-from tests.projections.files import BOSS, registered, tier
+from tests.projections.files import BOSS, blame, registered, tier
 from tests.projections.world import World
 
 

@@ -16,7 +16,7 @@ from domain.events.classification import (
     OwnerRole,
     TagApplied,
 )
-from projections.events import HistoryFilter, WholePage, first_known, history, whole_page
+from projections.events import HistoryFilter, PageAsked, WholePage, first_known, history, whole_pages
 from tests.make import RECORDING_STARTS, Stream, at
 from tests.projections.files import BOSS, registered, tier
 from tests.projections.world import World
@@ -161,8 +161,17 @@ def test_a_customer_is_known_from_its_first_event_on(world: World) -> None:
 # Whole pages
 
 
-def whole(world: World, stream: Stream, position: int | None, **page: Any) -> tuple[WholePage, list[dict[str, Any]]]:
-    found = world.read(lambda connection: whole_page(connection, stream.customer_id, position, **page))
+def whole(
+    world: World,
+    stream: Stream,
+    position: int | None,
+    *,
+    order: Literal["asc", "desc"] = "asc",
+    limit: int = 9,
+    after: int | None = None,
+) -> tuple[WholePage, list[dict[str, Any]]]:
+    asked = PageAsked(stream.customer_id, position, order, limit, after)
+    found = world.read(lambda connection: whole_pages(connection, [asked]))[asked]
     return found, orjson.loads(b"[%b]" % found.items)
 
 
@@ -193,3 +202,21 @@ def test_a_whole_page_of_nothing_is_empty(world: World) -> None:
     assert whole(world, unknown, None, limit=9)[0].number == 0
     assert whole(world, stream, 2, limit=9)[0].number == 0  # the read models have not passed it
     assert whole(world, stream, 1, limit=9, after=1)[0] == WholePage(1, 0, None, b"")
+
+
+def test_pages_that_are_asked_for_together_are_told_apart(world: World) -> None:
+    stream, other = registered(), registered()
+    for number in range(3):
+        stream.attribute("a", number)
+    world.project(*other.events, *stream.events)
+    asked = [
+        PageAsked(stream.customer_id, None, "desc", 2),
+        PageAsked(stream.customer_id, 3, "asc", 2),
+        PageAsked(stream.customer_id, 5, "asc", 2, after=4),
+        PageAsked(other.customer_id, 9, "asc", 2),
+        PageAsked(other.customer_id, None, "asc", 2),
+    ]
+    found = world.read(lambda connection: whole_pages(connection, asked))
+    told = [versions(orjson.loads(b"[%b]" % found[one].items)) for one in asked]
+    assert told == [[4, 3], [1, 2], [4], [], [1]]
+    assert [found[one].last for one in asked] == [4, 3, 5, None, 1]

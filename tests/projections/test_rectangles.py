@@ -20,12 +20,12 @@ from domain.values import LATEST
 from projections import facts
 from projections.basis import at_position, position_of
 from projections.causes import Point
-from projections.changes import blame
 from projections.diff import diff
 from projections.expected import FACTS
 from projections.past import file_at
 from tests.make import RECORDING_STARTS, Stream, at
 from tests.oracle import event_value, holders, state
+from tests.projections.files import blame
 from tests.projections.histories import instants_of, streams
 from tests.projections.world import World
 
