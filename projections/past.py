@@ -6,9 +6,10 @@ What must stay true: what shows is what the state function of time.md 4 says.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -34,9 +35,9 @@ _QUERIES: Final = load("projections", "past.sql")
 _REQUEST_ENDS: Final = frozenset(
     event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
 )
+_REQUEST_TYPES: Final = "customer.tier-reassignment-"
 _ALL: Final = 2**62
-_ERASED: Final = re.compile(r'"by": ?"([0-9a-f-]{36})", ?"erased": ?true', re.ASCII)
-_WHOLE_SECONDS: Final = len("2026-01-01T00:00:00")
+_ERASED: Final = re.compile(rb'"by": ?"([0-9a-f-]{36})", ?"erased": ?true')
 
 
 class LaterFact(NamedTuple):
@@ -67,17 +68,40 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class PastFile:
-    """`version` is the stream's head then. `values` show, by slot. `later` is soonest first, and may be cut.
+    """`version` is the stream's head then. What shows, and what comes later, is JSON that the server made.
 
-    `erasures` are the events that erased any of all that; of one and the same moment they become more.
+    `slots` lists those that have a value, in their order, whether they show or not; `lines` has their values,
+    one a line. `decisions` are the bodies of those that made something of the file. `later_items` is soonest first, and
+    may be cut.
     """
 
     version: int
-    decided: Decided
-    values: Mapping[str, Any]
+    decisions: str | None
+    slots: str
+    lines: bytes
     is_effective: bool
-    later: list[LaterFact]
-    erasures: frozenset[str] = frozenset()
+    later_items: Sequence[bytes]
+
+    @property
+    def erasures(self) -> set[str]:
+        """The events that erased any of all that; of one and the same moment they become more."""
+        found = erasures_in(self.lines)
+        return found.union(erasures_in((self.decisions or "").encode()), *map(erasures_in, self.later_items))
+
+    @property
+    def decided(self) -> Decided:
+        is_usual = self.decisions is None or _REQUEST_TYPES not in self.decisions
+        return _usually_decided(self.decisions) if is_usual else _decided(self.decisions)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What shows, by slot: no child without its parent (as domain.fold.visible)."""
+        held = dict(zip(orjson.loads(self.slots), map(orjson.loads, self.lines.split(b"\n")), strict=False))
+        return {slot: value for slot, value in held.items() if (parent := parent_of(slot)) is None or parent in held}
+
+    @property
+    def later(self) -> list[LaterFact]:
+        return [_later(orjson.loads(item)) for item in self.later_items]
 
 
 async def version_at(connection: AsyncConnection[Any], customer_id: UUID, moment: Basis) -> int | None:
@@ -123,7 +147,7 @@ async def files_at(
     if landmarks is not None and rows:
         reached = rows[0][3]
         await landmarks.keep_up(connection, reached)
-    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(*row[5:])) for row in rows}
+    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(row[5:])) for row in rows}
 
 
 async def file_at(
@@ -135,48 +159,31 @@ async def file_at(
     return file
 
 
-def _file(
-    version: int | None, decisions: str | None, held: str | None, has_begun: bool, later: str | None
-) -> PastFile | None:
+def _file(row: Sequence[Any]) -> PastFile | None:
+    version, decisions, slots, lines, has_begun, later = row
     if version is None:
         return None
-    return PastFile(
-        version,
-        _decided(orjson.loads(decisions) if decisions else []),
-        _visible(orjson.loads(held) if held else {}),
-        has_begun or later is None,  # a file without any fact is not one that is still to begin
-        [_later(columns) for columns in orjson.loads(later)] if later else [],
-        frozenset(event_id for text in (decisions, held, later) if text for event_id in erasures_in(text)),
-    )
+    # a file without any fact is not one that is still to begin
+    return PastFile(version, decisions, slots or "[]", lines or b"", has_begun or later is None, later or [])
 
 
-def erasures_in(text: str) -> list[str]:
+def erasures_in(text: bytes) -> set[str]:
     """The events that are named in JSON in place of what they erased; of PostgreSQL's making or ours."""
-    return _ERASED.findall(text) if '"erased"' in text else []
+    return {found.decode() for found in _ERASED.findall(text)} if b'"erased"' in text else set()
 
 
-def _visible(held: dict[str, Any]) -> dict[str, Any]:
-    """What shows among the values that hold their slots: no child without its parent (as domain.fold.visible)."""
-    return {slot: value for slot, value in held.items() if (parent := parent_of(slot)) is None or parent in held}
+@lru_cache
+def _usually_decided(decisions: str | None) -> Decided:
+    """Registered, perhaps archived: most files have the same, and nothing of a customer stands in it."""
+    return _decided(decisions)
 
 
-def _later(columns: list[Any]) -> LaterFact:
-    slot, value, absent, version, start, end = columns
-    return LaterFact(slot, ABSENT if absent else value, version, _shown(start), None if end is None else _shown(end))
-
-
-def _shown(instant: str) -> str:
-    """An instant as it is shown, from PostgreSQL's JSON, which leaves out zeros at the end. Connections are in UTC."""
-    moment = instant.removesuffix("+00:00")
-    return f"{moment:0<26}Z" if len(moment) > _WHOLE_SECONDS else f"{moment}.000000Z"
-
-
-def _decided(bodies: list[dict[str, Any]]) -> Decided:
+def _decided(decisions: str | None) -> Decided:
     """The fold of decisions, in their order, from their bodies."""
     kind, archived, erased_by = None, False, None
     requests: dict[str, dict[str, Any]] = {}
-    for body in bodies:
-        event_type, data = body["type"], body["data"]
+    for body in orjson.loads(decisions) if decisions else ():
+        event_type, data = body["type"], body.get("data", {})
         if event_type in {CustomerArchived.type, CustomerReinstated.type}:
             archived = event_type == CustomerArchived.type
         elif data.keys() == Erased.model_fields.keys():
@@ -184,7 +191,7 @@ def _decided(bodies: list[dict[str, Any]]) -> Decided:
         elif event_type == CustomerRegistered.type:
             kind = CustomerKind(data["customer_kind"])
         elif event_type == TierReassignmentRequested.type:
-            requests[data["request_id"]] = _open_request(body)
+            requests[body["data"]["request_id"]] = _open_request(body)
         elif event_type in _REQUEST_ENDS:
             requests.pop(data["request_id"], None)
     return Decided(kind, archived, requests, erased_by)

@@ -10,12 +10,13 @@ ORDER BY position DESC LIMIT 1;
 -- Whole files, one a row. First its place among those asked for, then what its moment means: the position (where none is
 -- given, the last known by known_at), whether anything later is sealed, how far the read models are, the clock. Then the
 -- last version (null: not known then), decisions (but for verifications, which may be many and leave a file as it was),
--- what holds the slots, whether any fact had begun, and the first of what
--- comes to hold them later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
+-- the slots that have a value, in their order, and these values' JSON, one a line, whether any fact had begun, and the
+-- first of what comes to hold slots later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
 -- along it in its order, and positions are compared in a way that no other index serves. Later than both comes only what
 -- an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how long
 -- arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once, each between the low
--- and the high it is believed to lie between; a belief that does not hold is not followed.
+-- and the high it is believed to lie between (a belief that does not hold is not followed), and counted along the last
+-- 64 events.
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -38,12 +39,15 @@ WITH RECURSIVE asked AS MATERIALIZED (
         SELECT place, search.known_at, low, high, middle,
                coalesce((SELECT log.known_at <= search.known_at FROM ledger.log WHERE idx = middle), false) AS is_known
         FROM search, LATERAL (SELECT (low + high) / 2) AS half (middle)
-        WHERE low < high
+        WHERE high - low > 64
     ) AS step
 ), moment AS MATERIALIZED (
     SELECT asked.place, asked.customer_id, asked.known_at, asked.valid_at, asked.most_later,
-           coalesce(asked.given, search.low) AS position
-    FROM asked LEFT JOIN search ON search.place = asked.place AND search.low = search.high
+           coalesce(asked.given, search.low + (
+               SELECT count(*) FROM ledger.log
+               WHERE idx >= search.low AND idx < search.high AND log.known_at <= search.known_at
+           )) AS position
+    FROM asked LEFT JOIN search ON search.place = asked.place AND search.high - search.low <= 64
 )
 SELECT moment.place,
        moment.position,
@@ -57,19 +61,25 @@ SELECT moment.place,
            ORDER BY position DESC LIMIT 1
        ),
        (
-           -- what a request says of itself is shown, of all others only what they did
+           -- what a request says of itself is shown, of all others only what they did, or what has become of them
            SELECT json_agg(
-                      CASE WHEN type = 'customer.tier-reassignment-requested'
-                           THEN read.event_json(customer_id, version, position, recorded_at, effective_from,
-                                                effective_to, event_id, is_decision, type, envelope, data)::json
-                           ELSE json_build_object('type', type, 'data', data) END
+                      CASE CASE WHEN data ->> 'erased' = 'true' THEN 'erased' ELSE type END
+                          WHEN 'erased' THEN json_build_object('type', type, 'data', data)
+                          WHEN 'customer.tier-reassignment-requested' THEN
+                              read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
+                                              event_id, is_decision, type, envelope, data)::json
+                          WHEN 'customer.registered' THEN
+                              json_build_object('type', type, 'data', json_build_object('customer_kind', data -> 'customer_kind'))
+                          WHEN 'customer.archived' THEN json_build_object('type', type)
+                          ELSE json_build_object('type', type, 'data', json_build_object('request_id', data -> 'request_id'))
+                      END
                       ORDER BY position
                   )::text
            FROM read.events
            WHERE customer_id = moment.customer_id AND is_decision AND position <= moment.position
                AND type <> 'customer.field-verified'
        ),
-       document::text,
+       held.slots, held.lines,
        number > 0 OR EXISTS (
            SELECT FROM read.facts
            WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
@@ -77,7 +87,15 @@ SELECT moment.place,
                AND valid && tstzrange(NULL, moment.valid_at, '[]')
        ),
        (
-           SELECT json_agg(json_build_array(slot, value, absent, version, start, until) ORDER BY start, slot)::text
+           SELECT array_agg(
+                      convert_to(concat(
+                          '{"path":', to_json(slot), CASE WHEN absent THEN ',"absent":true' ELSE ',"value":' || value::text END,
+                          to_char(start AT TIME ZONE 'UTC', '",\"effective_from\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
+                          coalesce(to_char(until AT TIME ZONE 'UTC',
+                                           '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
+                          ',"version":', version, '}'
+                      ), 'UTF8') ORDER BY start, slot
+                  )
            FROM (
                (
                    SELECT slot, value, absent, version, lower(valid) AS start, upper(valid) AS until
@@ -107,11 +125,16 @@ SELECT moment.place,
        )
 FROM moment
 CROSS JOIN LATERAL (
-    SELECT json_object_agg(slot, value) FILTER (WHERE NOT absent), count(*)
-    FROM read.facts
-    WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
-        AND customer_id = moment.customer_id AND positions @> moment.position AND valid @> moment.valid_at
-) AS held (document, number);
+    SELECT (json_agg(slot) FILTER (WHERE NOT absent))::text,
+           convert_to(string_agg(value::text, E'\n') FILTER (WHERE NOT absent), 'UTF8'), count(*)
+    FROM (
+        SELECT slot, value, absent
+        FROM read.facts
+        WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(moment.customer_id, 2)
+            AND customer_id = moment.customer_id AND positions @> moment.position AND valid @> moment.valid_at
+        ORDER BY slot
+    ) AS holder
+) AS held (slots, lines, number);
 
 -- name: landmarks
 -- From when on the events at some places of the log are known; the places are looked up one by one, however many.

@@ -21,7 +21,8 @@ from domain.events.lifecycle import CustomerArchived
 from domain.slots import pointer, segments_of
 
 _QUERIES: Final = load("projections", "search.sql")
-_NAME_SLOTS: Final = tuple(f"/identity/{kind.lower()}_name" for kind in NameKind)
+NAME_SLOTS: Final = tuple(f"/identity/{kind.lower()}_name" for kind in NameKind)
+"""What a customer is called by: the first there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def search(
 
 def display_name(shown: Mapping[str, Any]) -> str | None:
     """What a customer is called, from the slots that show: its first name there is, else its first identifier."""
-    for slot in _NAME_SLOTS:
+    for slot in NAME_SLOTS:
         name: str | None = shown.get(slot)
         if name is not None:
             return name

@@ -91,7 +91,7 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
 
 
 def _blamed(request: Request, found: Basis, items: bytes) -> Response:
-    etag = entity_tag(found, set(erasures_in(items.decode())))
+    etag = entity_tag(found, erasures_in(items))
     if (answer := unchanged(request, etag)) is not None:
         return answer
     body = b'{"items":[%b],"next_page_token":null,"basis":%b}' % (items, to_json(basis_json(found)))

@@ -20,6 +20,7 @@ from api.errors import Problem
 from api.known_files import known_file
 from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, require_seen, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
+from api.past_document import past_body
 from api.profile_document import MOST_PENDING, Profile, of_current_file, rendered
 from api.read_route import ReadRoute
 from domain.errors import CustomerUnknown
@@ -138,6 +139,10 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
     if (answer := unchanged(request, etag)) is not None:
         return answer
     query = query_of(request, basis)
+    location = f"/v1/customers/{customer_id}{query}"
+    if fields is None and file.decided.erased_by is None:
+        body = past_body(customer_id, basis, query, file)
+        return Json(body, headers={"ETag": etag, "Content-Location": location})
     view = Profile(
         customer_id,
         file.decided.kind,
@@ -150,8 +155,7 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
         query,
         file.decided.erased_by,
     )
-    narrowed = "" if fields is None else "&" + urlencode({"fields": ",".join(fields)})
-    location = f"/v1/customers/{customer_id}{query}{narrowed}"
+    location = f"{location}&{urlencode({'fields': ','.join(fields)})}"
     return json_response(rendered(view, fields), headers={"ETag": etag, "Content-Location": location})
 
 
