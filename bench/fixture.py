@@ -44,6 +44,7 @@ from ledger.kek import FileKek
 from projections import profile
 from projections.expected import EVERY_FOLLOWED, expected_rows
 from projections.moves import Positioned
+from projections.portfolio import tallies
 
 KEK_TEXT: Final = "bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 """The key of every fixture; a service on one finds it in its data folder."""
@@ -135,6 +136,7 @@ def fill(conninfo: str, fillings: Sequence[Filling]) -> None:
             [[table.name for table in EVERY_FOLLOWED]],
         )
         connection.execute("VACUUM ANALYZE")
+        tallies.make_all(connection, stored)
 
 
 def _fill(conninfo: str, filling: Filling, stored: int) -> None:

@@ -26,6 +26,7 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays ledger.erasure: what the eraser has carried out, a few rows
 -- stays read.identifier: an identifier is unique among all customers
 -- stays read.tracking: one row for each projection
+-- stays read.tally: counts over all customers
 
 -- What is made anew with the column, and why it did without.
 --

@@ -426,6 +426,11 @@ CREATE INDEX facts_known_from_idx ON read.facts (slot, known_from)
 CREATE INDEX facts_known_until_idx ON read.facts (slot, known_until)
     INCLUDE (known_from, valid_from, valid_until, code, customer_id)
     WHERE (slot LIKE '/tier/%' OR slot LIKE '/owner/%' OR slot LIKE '/tags/%') AND NOT absent;
+-- Between a tally and a point near it, along the axis of valid time.
+CREATE INDEX facts_valid_from_idx ON read.facts (slot, valid_from) INCLUDE (valid_until, known_from, known_until, code)
+    WHERE slot LIKE '/tier/%' AND NOT absent;
+CREATE INDEX facts_valid_until_idx ON read.facts (slot, valid_until) INCLUDE (valid_from, known_from, known_until, code)
+    WHERE slot LIKE '/tier/%' AND NOT absent;
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
 -- By another hash than the constraint: the planner, to whom both look alike, would else find a point slot by slot.
 CREATE INDEX facts_point_idx ON read.facts USING gist (uuid_hash_extended(customer_id, 2), valid, positions);
@@ -441,6 +446,18 @@ COMMENT ON COLUMN read.facts.version IS 'Version of the event that holds the slo
 COMMENT ON COLUMN read.facts.known_from IS 'The bounds of positions and valid again, open ends as the greatest value; null for slots that nobody is counted by.';
 COMMENT ON COLUMN read.facts.code IS 'The code of a tier, the staff id of an owner, empty for a tag; null for every other slot.';
 COMMENT ON CONSTRAINT facts_one_winner ON read.facts IS 'At any (known, valid) a slot has at most one value. Finds a customer''s rectangles by the hash of its id.';
+
+CREATE TABLE read.tally (
+    slot text NOT NULL,
+    "position" bigint NOT NULL CHECK ("position" >= 1),
+    valid_at timestamptz NOT NULL,
+    code text NOT NULL,
+    customers bigint NOT NULL CHECK (customers >= 0),
+    PRIMARY KEY (slot, "position", valid_at, code)
+);
+COMMENT ON TABLE read.tally IS 'How many customers had which tier at some points of both times. What is known at a position stays so: a tally holds until rectangles of before it are replaced, and may be deleted at any time.';
+COMMENT ON COLUMN read.tally.valid_at IS 'Each position has a first one at -infinity, where nobody has any.';
+COMMENT ON COLUMN read.tally.code IS 'As in read.facts.';
 
 CREATE TABLE read.events (
     customer_id uuid NOT NULL,
@@ -523,6 +540,6 @@ GRANT USAGE ON SCHEMA read
     TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA read TO dossier_app, dossier_projector, dossier_reader;
 GRANT INSERT, UPDATE, DELETE ON read.profile, read.identifier TO dossier_app;
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.facts, read.events, read.changes, read.tracking TO dossier_projector;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.facts, read.events, read.changes, read.tracking, read.tally TO dossier_projector;
 -- Another file's contact person may have the same id: its key is then kept.
 GRANT SELECT ON read.changes, read.tracking TO dossier_eraser;

@@ -21,6 +21,7 @@ from domain.fold import History
 from domain.slots import parent_of
 from domain.values import EARLIEST
 from projections.moves import Closing, Open, Positioned, Rectangle
+from projections.portfolio import tallies
 from projections.projection import Batch
 
 _QUERIES: Final = load("projections", "facts.sql")
@@ -38,6 +39,7 @@ class Facts:
 
     def forget(self, connection: Connection[Any], customer_id: UUID) -> None:
         connection.execute(_QUERIES["forget"], {"customer_id": customer_id})
+        tallies.forget(connection)  # they may have counted the customer
 
 
 def load_open(

@@ -167,6 +167,11 @@ def _file(row: Sequence[Any]) -> PastFile | None:
     return PastFile(version, decisions, slots or "[]", lines or b"", has_begun or later is None, later or [])
 
 
+def _later(item: dict[str, Any]) -> LaterFact:
+    value = ABSENT if "absent" in item else item["value"]
+    return LaterFact(item["path"], value, item["version"], item["effective_from"], item["effective_to"])
+
+
 def erasures_in(text: bytes) -> set[str]:
     """The events that are named in JSON in place of what they erased; of PostgreSQL's making or ours."""
     return {found.decode() for found in _ERASED.findall(text)} if b'"erased"' in text else set()

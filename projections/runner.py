@@ -29,6 +29,7 @@ from projections.events import Events
 from projections.facts import Facts, load_open
 from projections.log import LogReader
 from projections.moves import Moves, Positioned
+from projections.portfolio.tallies import Tallies
 from projections.projection import Batch, Projection
 from projections.purge import erased_customers, whole
 
@@ -79,6 +80,7 @@ class Runner:
         self._batch = batch
         self._cursor_factory = cursor_factory
         self._connection: Connection[Any] | None = None
+        self._tallies = Tallies()
         self.status = Status(0)
 
     def step(self, up_to: int | None = None) -> int:
@@ -141,10 +143,17 @@ class Runner:
             began = time.monotonic()
             events = self.step()
             if not events:
+                self._make_tally(connection)
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                     pass
             elif events < self._batch:
                 stop.wait(min((time.monotonic() - began) * _REST_SHARE, _LONGEST_REST_SECONDS))
+
+    def _make_tally(self, connection: Connection[Any]) -> None:
+        """Have one tally made that is missing; while we hold the position nobody replaces what it counts."""
+        with connection.transaction():
+            connection.execute(_QUERIES["hold"], {"names": [Facts.name]})
+            self._tallies.make_one(connection, self._positions(connection)[Facts.name])
 
     def _project(
         self,

@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier
 from db.queries import load
 from projections.errors import SchemaTaken, TablesAltered
 from projections.expected import Followed, Row
+from projections.portfolio import tallies
 
 _QUERIES: Final = load("projections", "shadow.sql")
 _ROWS: Final = 10_000
@@ -95,6 +96,7 @@ class Shadow:
         self._connection.execute(_composed("drop_live", live=SQL(", ").join(live)))
         for table in shadow:
             self._connection.execute(_composed("move_in", shadow=table))
+        tallies.forget(self._connection)
         self._run(text for (text,) in self._connection.execute(_QUERIES["move_statistics_in"]).fetchall())
         self._connection.execute(_QUERIES["drop_schema"])
         return True

@@ -14,8 +14,9 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection
 
+from projections.portfolio import tallies
 from projections.portfolio.paths import Decided, Path
-from projections.portfolio.query import Grouping, Listing, SortPlace
+from projections.portfolio.query import Grouping, Listing, Measure, MeasureKind, SortPlace
 from projections.portfolio.statement import Laid, Statement, grouping, listing
 
 _BATCH: Final = 1000
@@ -64,10 +65,21 @@ async def groups(
     connection: AsyncConnection[Any], query: Grouping, position: int, valid_at: datetime, *, most: int
 ) -> list[Row]:
     """The groups in the order of what they have in common, at most so many; then their measures."""
+    slot = _tallied(query)
+    if slot is not None and (counted := await tallies.count(connection, slot, position, valid_at)) is not None:
+        return [[code, number] for code, number in sorted(counted.items(), key=lambda group: orjson.dumps(group[0]))]
     found = await _all(connection, grouping(query, position, valid_at, limit=most))
     keys = len(query.by)
     rows = [[*map(orjson.loads, each[:keys]), *each[keys:]] for each in found]
     return sorted(rows, key=lambda row: [orjson.dumps(key, option=orjson.OPT_SORT_KEYS) for key in row[:keys]])
+
+
+def _tallied(query: Grouping) -> str | None:
+    """The slot by whose codes all customers are counted, where its counts are tallied."""
+    if query.where or len(query.by) != 1 or query.measures != (Measure(MeasureKind.COUNT),):
+        return None
+    (path,) = query.by
+    return path.slot if path.member == ("code",) and path.slot in tallies.slots() else None
 
 
 async def _all(connection: AsyncConnection[Any], statement: Statement) -> Sequence[Sequence[Any]]:
