@@ -57,12 +57,14 @@ from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
 from ledger.scrub_record import ScrubRecord
 from ledger.writer import Writer
+from projections.basis import all_known_by
 from projections.blame import blamed
 from projections.catch_up import CatchUp
 from projections.events import whole_pages
 from projections.identifiers import IdentifierView
 from projections.landmarks import Landmarks
 from projections.past import files_at
+from projections.portfolio.members import members
 from projections.profile import ProfileView, current
 from settings import Settings
 
@@ -103,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         gathering = partial(
             Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
         )
+        landmarks = Landmarks()
         app.state.probe = Probe(conninfo)
         app.state.refusals = RefusalFile(settings.log_memory_file)
         app.state.log_key = _log_key(settings)
@@ -117,9 +120,11 @@ def create_app(settings: Settings) -> FastAPI:
             records.read_history,
             BodyRooms(settings.body_bytes),
             gathering(current),
-            gathering(partial(files_at, landmarks=Landmarks())),
+            gathering(partial(files_at, landmarks=landmarks)),
             gathering(blamed, most_keys=_FEW),
             gathering(whole_pages, most_keys=_FEW),
+            gathering(partial(all_known_by, landmarks=landmarks)),
+            gathering(members),
             current_profiles,
             CatchUp(readers),
             Replays(keys),

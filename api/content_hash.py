@@ -10,7 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from api.encoding import to_sorted_json
+from api.encoding import to_json, to_sorted_json
+from projections.portfolio.answers import member_of
+from projections.portfolio.parts import whole_value
+from projections.portfolio.query import Listing
 
 
 class ContentHash:
@@ -34,3 +37,19 @@ class ContentHash:
 
     def summary(self) -> dict[str, Any]:
         return {"row_count": self.row_count, "content_sha256": self.content_sha256}
+
+
+def listed(query: Listing, ids: Sequence[str]) -> tuple[bytes, dict[str, Any]]:
+    """Rows that differ by the customer's id alone, as JSON with commas between, and their summary.
+
+    The question has one condition, for one value, and no column but the id and that value (as MembersAsked has it).
+    """
+    (condition,) = query.where
+    whole = whole_value(condition.path, condition.operand)
+    others = {path.text: member_of(whole, path.member) for path in query.columns if not path.is_customer_id}
+    begin, end = '{"customer_id":"', (b'",' + to_json(others)[1:]).decode() if others else '"}'
+    items = (begin + f"{end},{begin}".join(ids) + end).encode() if ids else b""
+    # "/" comes before "customer_id"
+    begin, end = (to_sorted_json(others)[:-1] + b',"customer_id":"').decode() if others else begin, '"}\n'
+    lines = (begin + f"{end}{begin}".join(ids) + end).encode() if ids else b""
+    return items, {"row_count": len(ids), "content_sha256": hashlib.sha256(lines).hexdigest()}

@@ -43,6 +43,7 @@ from projections.blame import BlameAsked, Blamed
 from projections.catch_up import CatchUp
 from projections.events import PageAsked, WholePage
 from projections.past import Asked, PastFile
+from projections.portfolio.members import MembersAsked
 from projections.profile import CurrentRow
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})(?:\.[0-9A-Za-z.]*)?"')
@@ -64,6 +65,8 @@ class Service:
     past_files: Gathering[Asked, tuple[KnownBy, PastFile | None]]
     blames: Gathering[BlameAsked, Blamed]
     event_pages: Gathering[PageAsked, WholePage]
+    instants: Gathering[datetime, KnownBy]
+    members: Gathering[MembersAsked, list[str]]
     current_profiles: CurrentProfiles
     catch_up: CatchUp
     replays: Replays

@@ -15,8 +15,10 @@ from uuid import UUID
 from fastapi import Request
 from psycopg import AsyncConnection
 
+from api.dependencies import reading, service_of
 from api.encoding import time_text
 from api.epochs import epochs_of, read_position, require_shared, written_position
+from api.errors import Problem
 from api.parameters import LAST_POSITION, instant, invalid_parameter, position
 from ledger.epochs import FIRST_EPOCH
 from projections import basis
@@ -88,7 +90,24 @@ async def basis_of(connection: AsyncConnection[Any], request: Request, moment: M
     try:
         return await basis.known_by(connection, moment.known_at, moment.valid_at)
     except NotKnownYet as error:
-        raise invalid_parameter(moment.known_by, "lies in the future; nothing can be known yet") from error
+        raise _of_the_future(moment) from error
+
+
+async def meant(request: Request, moment: Moment) -> Basis:
+    """The same, found out together with others who ask for an instant of knowledge. Raises what basis_of raises."""
+    if moment.known_at is None or "after" in request.query_params:
+        async with reading(request) as connection:
+            return await basis_of(connection, request, moment)
+    known = await service_of(request).instants.get(moment.known_at)
+    assert known is not None  # noqa: S101 - every instant means something
+    try:
+        return known.basis(moment.known_at, moment.valid_at)
+    except NotKnownYet as error:
+        raise _of_the_future(moment) from error
+
+
+def _of_the_future(moment: Moment) -> Problem:
+    return invalid_parameter(moment.known_by, "lies in the future; nothing can be known yet")
 
 
 async def require_seen(connection: AsyncConnection[Any], request: Request) -> None:

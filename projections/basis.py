@@ -7,6 +7,7 @@ position: what does not hold is raised, nothing here waits for it (`catch_up` do
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -14,8 +15,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from db import arrays
 from db.queries import load
 from projections.errors import EventUnknown, NotKnownYet, PositionNotSealed, ReadModelsBehind
+from projections.landmarks import Landmarks
 
 _QUERIES: Final = load("projections", "basis.sql")
 
@@ -74,6 +77,23 @@ async def known_by(connection: AsyncConnection[Any], known_at: datetime, valid_a
     """Everything known by `known_at`, inclusive. Raises NotKnownYet for an instant in the future, ReadModelsBehind."""
     # one statement, one snapshot: were the position read first, what is sealed in between could pass for final
     return KnownBy(*await _one(connection, "known_by", known_at=known_at)).basis(known_at, valid_at)
+
+
+async def all_known_by(
+    connection: AsyncConnection[Any], instants: Collection[datetime], landmarks: Landmarks
+) -> dict[datetime, KnownBy]:
+    """What each of some instants means."""
+    wanted = list(instants)
+    around = [landmarks.around(instant) for instant in wanted]
+    params = {
+        "known_at": arrays.timestamps(wanted),
+        "low": arrays.bigints([low for low, _ in around]),
+        "high": arrays.bigints([high for _, high in around]),
+    }
+    rows = await (await connection.cursor(binary=True).execute(_QUERIES["all_known_by"], params)).fetchall()
+    if rows:
+        await landmarks.keep_up(connection, rows[0][3])
+    return {wanted[row[0] - 1]: KnownBy(*row[1:]) for row in rows}
 
 
 async def at_position(connection: AsyncConnection[Any], position: int, valid_at: datetime | None = None) -> Basis:

@@ -30,6 +30,41 @@ SELECT (SELECT low FROM search WHERE low = high),
        coalesce((SELECT min(position) FROM read.tracking), 0),
        clock_timestamp();
 
+-- name: all_known_by
+-- The same of several instants, each searched for between the low and the high that its position is believed to lie
+-- between (a belief that does not hold is not followed), and counted along the last 64 events. First the place of each
+-- among them.
+WITH RECURSIVE asked AS MATERIALIZED (
+    SELECT *
+    FROM unnest((SELECT %(known_at)b::timestamptz[]), (SELECT %(low)b::bigint[]), (SELECT %(high)b::bigint[]))
+        WITH ORDINALITY AS one (known_at, low, high, place)
+), search (place, known_at, low, high) AS (
+    SELECT place, known_at,
+           CASE WHEN (SELECT log.known_at <= asked.known_at FROM ledger.log WHERE idx = asked.low - 1) THEN low
+                ELSE 0::bigint END,
+           CASE WHEN (SELECT log.known_at > asked.known_at FROM ledger.log WHERE idx = asked.high) THEN high
+                ELSE coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) END
+    FROM asked
+    UNION ALL
+    SELECT place, known_at,
+           CASE WHEN is_known THEN middle + 1 ELSE low END,
+           CASE WHEN is_known THEN high ELSE middle END
+    FROM (
+        SELECT place, search.known_at, low, high, middle,
+               coalesce((SELECT log.known_at <= search.known_at FROM ledger.log WHERE idx = middle), false) AS is_known
+        FROM search, LATERAL (SELECT (low + high) / 2) AS half (middle)
+        WHERE high - low > 64
+    ) AS step
+)
+SELECT place,
+       low + (SELECT count(*) FROM ledger.log WHERE idx >= low AND idx < high AND log.known_at <= search.known_at),
+       coalesce(greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
+                         (SELECT max(made_at) FROM ledger.checkpoint)) > known_at, false),
+       coalesce((SELECT min(position) FROM read.tracking), 0),
+       clock_timestamp()
+FROM search
+WHERE high - low <= 64;
+
 -- name: at_position
 -- The end of the log, how far the read models are, and from when on a position is known.
 SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),

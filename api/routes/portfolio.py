@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from psycopg_pool import TooManyRequests
 
 from api import bodies, openapi
-from api.answers import JSON, json_response
-from api.content_hash import ContentHash
+from api.answers import JSON, Json, json_response
+from api.content_hash import ContentHash, listed
 from api.dependencies import reading, received, service_of
-from api.moments import Moment, basis_json, basis_of
+from api.encoding import to_json
+from api.moments import Moment, basis_json, basis_of, meant
 from api.portfolio_body import PortfolioQueryBody
 from api.portfolio_pages import continued, invalid_field, token_of
 from api.read_route import ReadRoute
@@ -21,6 +23,7 @@ from api.schemas import PortfolioPage
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
 from projections.basis import Basis
 from projections.portfolio import answers
+from projections.portfolio.members import MembersAsked
 from projections.portfolio.query import Listing
 
 router: Final = APIRouter(
@@ -44,19 +47,33 @@ async def query_portfolio(request: Request) -> Response:
     if media_type != JSON:
         return await _whole(request, body, media_type)
     if body.is_grouping:
+        basis = await meant(request, _moment(body))
         async with reading(request) as connection:
-            basis = await basis_of(connection, request, body.moment(request))
+        basis = await meant(request, body.moment(request))
+        async with reading(request) as connection:
             columns, rows = await _groups(connection, body, basis)
         return _answer(columns, rows, basis, None)
     last, query = continued(request, body), body.listing()
     moment = Moment(valid_at=last.valid_at, at_position=last.position) if last else body.moment(request)
+    basis, after = await meant(request, moment), last.place if last else None
+    point = basis.position, basis.valid_at
+    asked = MembersAsked.by(query, *point, limit=body.limit, after=after)
+    if asked is not None:
+        return _listed(request, body, query, basis, await service_of(request).members.get(asked) or [])
     async with reading(request) as connection:
-        basis = await basis_of(connection, request, moment)
-        page = await answers.page(
-            connection, query, basis.position, basis.valid_at, limit=body.limit, after=last.place if last else None
-        )
+        page = await answers.page(connection, query, *point, limit=body.limit, after=after)
     token = None if page.next_place is None else token_of(request, body, basis, page.next_place)
     return _answer(_columns(query), page.rows, basis, token)
+
+
+def _listed(
+    request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]
+) -> Response:
+    """A page of customers of whom nothing else is told than what was asked for, the same of each."""
+    items, told = listed(query, ids)
+    token = token_of(request, body, basis, UUID(ids[-1])) if len(ids) == body.limit else None
+    end = to_json({"next_page_token": token, "basis": basis_json(basis) | told})
+    return Json(b'{"items":[%b],%b' % (items, end[1:]))
 
 
 async def _body(request: Request) -> PortfolioQueryBody:

@@ -104,8 +104,12 @@ def _value(path: Path, customer_id: UUID, slots: dict[str, Any], decided: dict[D
     if path.decided is not None:
         text = decided[path.decided]
         return None if text is None else orjson.loads(text)
-    value = slots.get(path.slot)
-    for name in path.member:
+    return member_of(slots.get(path.slot), path.member)
+
+
+def member_of(value: Any, member: Sequence[str]) -> Any:
+    """A member of a slot's value; None where there is none."""
+    for name in member:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 

@@ -192,7 +192,7 @@ class Parts:
     def _values(self, path: Path, operands: Sequence[Any]) -> Composable:
         slot, family = self.put(path.slot), family_of(path.slot)
         distinct = {(isinstance(operand, bool), operand): operand for operand in operands}.values()
-        values = [_json(_whole(path, operand)) for operand in distinct]
+        values = [_json(whole_value(path, operand)) for operand in distinct]
         if len(values) > _FEW_VALUES or not values:
             return composed("by_values", slot=slot, family=family, values=self.put(values))
         found = (composed("by_value", slot=slot, family=family, value=self.put(value)) for value in values)
@@ -265,7 +265,7 @@ def is_classified(slot: str) -> bool:
     return slot.startswith(tuple(_CLASSIFIED))
 
 
-def _whole(path: Path, operand: Any) -> Any:
+def whole_value(path: Path, operand: Any) -> Any:
     """The value of a slot whose member is `operand`: a tier has no other member than its code."""
     return {path.member[0]: operand} if path.member else operand
 

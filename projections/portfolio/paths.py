@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from domain.code_schemes import tags, tier_schemes
@@ -46,6 +46,7 @@ class Path:
         return not self.slot and self.decided is None
 
 
+@lru_cache
 def path_of(text: str) -> Path:
     """The path that `text` names. Raises PathUnknown."""
     if text == CUSTOMER_ID:
@@ -59,6 +60,7 @@ def path_of(text: str) -> Path:
     raise PathUnknown(text, _nearest(text))
 
 
+@lru_cache
 def group_path_of(text: str) -> Path:
     """A path to group by. Raises NotGroupable, too."""
     path = path_of(text)

@@ -25,6 +25,29 @@ WHERE {after}::uuid IS NULL OR found.customer_id > {after}::uuid
 ORDER BY found.customer_id
 LIMIT {limit};
 
+-- name: members
+-- Pages of the ids of those who have one value in a slot that customers are classified by. What shows at a point is
+-- hidden from the planner, who does not know the points when it plans: it would think that few rectangles hold there, and
+-- read all of a value in order to sort them.
+SELECT asked.place, page.ids
+FROM unnest(
+    (SELECT %(slots)b::text[]), (SELECT %(values)b::jsonb[]), (SELECT %(positions)b::bigint[]),
+    (SELECT %(valid_at)b::timestamptz[]), (SELECT %(limits)b::bigint[]), (SELECT %(after)b::uuid[])
+) WITH ORDINALITY AS asked (slot, value, position, valid_at, most, after, place)
+CROSS JOIN LATERAL (
+    SELECT array_agg(customer_id::text)
+    FROM (
+        SELECT facts.customer_id
+        FROM read.facts
+        WHERE facts.slot = asked.slot AND facts.slot LIKE {family} AND facts.value = asked.value
+            AND facts.customer_id > asked.after
+            AND CASE WHEN facts.positions @> asked.position THEN facts.valid @> asked.valid_at AND NOT facts.absent
+                     ELSE false END
+        ORDER BY facts.customer_id
+        LIMIT asked.most
+    ) AS member
+) AS page (ids);
+
 -- name: by_region
 -- Whose address is in a region.
 SELECT facts.customer_id, facts.value

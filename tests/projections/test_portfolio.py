@@ -28,6 +28,7 @@ from domain.events.lifecycle import CustomerKind, CustomerRegistered
 from domain.slots import SLOTS, parent_of
 from projections.portfolio.answers import Row, groups, page, whole
 from projections.portfolio.errors import NotGroupable, PathUnknown
+from projections.portfolio.members import MembersAsked, members
 from projections.portfolio.paths import group_path_of, path_of
 from projections.portfolio.query import Condition, Grouping, Listing, Measure, MeasureKind, Operator, Sort
 from tests.make import Stream, at
@@ -211,6 +212,65 @@ def test_a_portfolio_says_what_the_oracle_says(
             assert await _walked(connection, narrowed, position, valid_at, limit) == expected
 
     shared_world.read(check)
+
+
+@_ON_POSTGRES
+@given(
+    world=_worlds(),
+    text=st.sampled_from(["/tier/VALUE/code", "/owner/ACCOUNT_MANAGER", "/tags/REGION/SOUTH"]),
+    limit=st.integers(1, 3),
+    data=st.data(),
+)
+def test_members_are_whom_a_page_lists(
+    shared_world: World, world: tuple[list[Stream], list[RecordedEvent]], text: str, limit: int, data: st.DataObject
+) -> None:
+    _, events = world
+    begin = shared_world.sealed()
+    shared_world.project(*events)
+    point = begin + data.draw(st.integers(1, len(events))), data.draw(st.sampled_from(sorted(set(instants_of(events)))))
+    where = Condition(path_of(text), Operator.EQ, data.draw(st.sampled_from(_OPERANDS[text])))
+    query = Listing((where,), (path_of("customer_id"), path_of(text)))
+
+    async def check(connection: AsyncConnection[Any]) -> None:
+        after: Any = None
+        while True:
+            told = await page(connection, query, *point, limit=limit, after=after)
+            asked = MembersAsked.by(query, *point, limit=limit, after=after)
+            assert asked is not None
+            assert (await members(connection, [asked]))[asked] == [row[0] for row in told.rows]
+            after = told.next_place
+            if after is None:
+                return
+
+    shared_world.read(check)
+
+
+def test_members_of_several_families_come_together(world: World) -> None:
+    stream, other = registered(), registered()
+    stream.add(tier("HIGH_VALUE"), at("2026-01-01"))
+    other.add(OwnerAssigned(role=OwnerRole.ACCOUNT_MANAGER, to_staff="u-1"), at("2026-01-01"))
+    world.project(*stream.events, *other.events)
+    wanted = [("/tier/VALUE/code", "HIGH_VALUE"), ("/owner/ACCOUNT_MANAGER", "u-1"), ("/owner/ACCOUNT_MANAGER", "u-2")]
+    queries = [Listing((Condition(path_of(text), Operator.EQ, value),)) for text, value in wanted]
+    asked = [MembersAsked.by(query, 4, at("2026-02-01"), limit=5, after=None) for query in queries]
+    assert None not in asked
+    found = world.read(lambda connection: members(connection, [one for one in asked if one]))
+    assert list(found.values()) == [[str(stream.customer_id)], [str(other.customer_id)], []]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Listing(),
+        Listing((Condition(path_of("/tier/VALUE/code"), Operator.EXISTS, True),)),
+        Listing((Condition(path_of("/attributes/a"), Operator.EQ, 1),)),
+        Listing((Condition(path_of("/tier/VALUE/code"), Operator.EQ, "X"),) * 2),
+        Listing((Condition(path_of("/tier/VALUE/code"), Operator.EQ, "X"),), (path_of("/file_state"),)),
+        Listing((Condition(path_of("/tier/VALUE/code"), Operator.EQ, "X"),), (), Sort(path_of("customer_id"))),
+    ],
+)
+def test_what_takes_more_than_members_is_not_taken_for_it(query: Listing) -> None:
+    assert MembersAsked.by(query, 1, at("2026-01-01"), limit=1, after=None) is None
 
 
 def _sort_key(value: Any) -> tuple[Any, ...]:
