@@ -7,6 +7,7 @@ belongs to one query: with other parameters it is refused.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,9 @@ from api.parameters import LAST_POSITION, invalid_parameter, whole_number
 
 DEFAULT_LIMIT: Final = 50
 MOST_ITEMS: Final = 500
+_PLAIN_QUERY: Final = re.compile(r"[\w=&%.:-]+", re.ASCII)
+"""What can stand in a header as it came, as nearly all queries can."""
+
 _NOT_PART_OF_QUERY: Final = frozenset({"page_token", "limit", "after"})
 
 
@@ -75,7 +79,9 @@ def next_page(request: Request, position: int, last: Any) -> tuple[str | None, d
     if last is None:
         return None, {}
     token = urlsafe_b64encode(orjson.dumps([written_position(request, position), last, _fingerprint(request)])).decode()
-    query = urlencode({**request.query_params, "page_token": token})
+    stated: str = request.scope["query_string"].decode("latin-1")
+    is_plain = "page_token" not in stated and _PLAIN_QUERY.fullmatch(stated)
+    query = f"{stated}&page_token={token}" if is_plain else urlencode({**request.query_params, "page_token": token})
     return token, {"Link": f'<{request.scope["path"]}?{query}>; rel="next"'}
 
 

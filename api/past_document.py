@@ -42,7 +42,10 @@ class Layout(NamedTuple):
 def past_body(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> bytes:
     """The whole profile of a past file; `query` asks for the same moment again."""
     layout = layout_of(file.slots)
-    values = [value if _is_plain(value) else to_json(orjson.loads(value)) for value in file.lines.split(b"\n")]
+    values = [
+        value if len(value) <= _LONGEST_EXACT or value[0] == _QUOTE else to_json(orjson.loads(value))
+        for value in file.lines.split(b"\n")
+    ]
     parts = layout.parts.copy()
     parts[1::2] = [values[number] for number in layout.order]
     name = next((values[number] for number in layout.names if values[number] != b"null"), layout.otherwise)
@@ -102,7 +105,3 @@ def _pieces(value: Any) -> Iterator[bytes | int]:
         yield (b"," if number else b"") + orjson.dumps(member) + b":"
         yield from _pieces(below)
     yield b"}"
-
-
-def _is_plain(value: bytes) -> bool:
-    return len(value) <= _LONGEST_EXACT or value[0] == _QUOTE

@@ -47,8 +47,6 @@ async def query_portfolio(request: Request) -> Response:
     if media_type != JSON:
         return await _whole(request, body, media_type)
     if body.is_grouping:
-        basis = await meant(request, _moment(body))
-        async with reading(request) as connection:
         basis = await meant(request, body.moment(request))
         async with reading(request) as connection:
             columns, rows = await _groups(connection, body, basis)
@@ -66,9 +64,7 @@ async def query_portfolio(request: Request) -> Response:
     return _answer(_columns(query), page.rows, basis, token)
 
 
-def _listed(
-    request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]
-) -> Response:
+def _listed(request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]) -> Response:
     """A page of customers of whom nothing else is told than what was asked for, the same of each."""
     items, told = listed(query, ids)
     token = token_of(request, body, basis, UUID(ids[-1])) if len(ids) == body.limit else None
