@@ -77,6 +77,7 @@ def check_independently(connection: Connection, kek: KeyEncryptionKey) -> None:
     _check_profiles(connection, streams)
     _check_events(connection, streams, positions)
     _check_changes(connection, streams, positions)
+    _check_tallies(connection)
     _check_rectangles(connection, streams, positions)
 
 
@@ -248,6 +249,19 @@ def _check_changes(connection: Connection, streams: Streams, positions: dict[tup
     for customer_id, moved in of_customer.items():
         for version, slot, _, *said in chance.sample(moved, min(len(moved), _POINTS)):
             _check_change(streams[customer_id][:version], slot, *said)
+
+
+def _check_tallies(connection: Connection) -> None:
+    """Each says what the rectangles say at its point."""
+    wrong = connection.execute("""
+        SELECT * FROM read.tally
+        WHERE customers <> (
+            SELECT count(*) FROM read.facts
+            WHERE slot = tally.slot AND code = tally.code AND NOT absent
+                AND positions @> tally.position AND valid @> tally.valid_at
+        )
+    """).fetchall()
+    assert wrong == []
 
 
 def _check_change(
