@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ def to_sorted_json(content: Any) -> bytes:
     return orjson.dumps(content, _jsonable, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS)
 
 
+@lru_cache
 def time_text(instant: datetime) -> str:
     moment = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import orjson
 
@@ -39,7 +38,7 @@ class Layout(NamedTuple):
     otherwise: bytes
 
 
-def past_body(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> bytes:
+def past_body(customer_id: str, basis: Basis, query: str, file: PastFile) -> bytes:
     """The whole profile of a past file; `query` asks for the same moment again."""
     layout = layout_of(file.slots)
     values = [
@@ -55,7 +54,7 @@ def past_body(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> by
         b'{"known_at":"%b","position":%d,"valid_at":"%b","stable":%b,"version":%d},%b"pending":[%b],"more_pending":%b,'
         b'"requests":%b,"provenance":"/v1/customers/%b/blame%b"}'
     ) % (
-        (own_id := str(customer_id).encode()),
+        customer_id.encode(),
         b"null" if decided.kind is None else b'"%b"' % decided.kind.value.encode(),
         b"ARCHIVED" if decided.archived else b"LIVE",
         b"EFFECTIVE" if file.is_effective else b"NOT_EFFECTIVE",
@@ -69,7 +68,7 @@ def past_body(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> by
         b",".join(later[:MOST_PENDING]),
         b"true" if len(later) > MOST_PENDING else b"false",
         to_json(list(decided.requests.values())) if decided.requests else b"[]",
-        own_id,
+        customer_id.encode(),
         query.encode(),
     )
 

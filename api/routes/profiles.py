@@ -139,9 +139,10 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
     if (answer := unchanged(request, etag)) is not None:
         return answer
     query = query_of(request, basis)
-    location = f"/v1/customers/{customer_id}{query}"
+    own_id = str(customer_id)
+    location = f"/v1/customers/{own_id}{query}"
     if fields is None and file.decided.erased_by is None:
-        body = past_body(customer_id, basis, query, file)
+        body = past_body(own_id, basis, query, file)
         return Json(body, headers={"ETag": etag, "Content-Location": location})
     view = Profile(
         customer_id,

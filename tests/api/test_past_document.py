@@ -87,14 +87,16 @@ def test_it_says_what_the_profile_says(
         basis_json(basis) | {"version": 3},
         query_of(basis),
     )
-    assert orjson.loads(past_body(CUSTOMER, basis, query_of(basis), file)) == orjson.loads(to_json(rendered(profile)))
+    assert orjson.loads(past_body(str(CUSTOMER), basis, query_of(basis), file)) == orjson.loads(
+        to_json(rendered(profile))
+    )
     assert file.values == {slot: values[slot] for slot in file.values}
 
 
 @pytest.mark.parametrize("value", [1e300, 1.2345678901234567e20, 2**64 - 1])
 def test_a_number_that_not_everybody_reads_is_written_as_it_came(value: float) -> None:
     file = PastFile(1, None, '["/attributes/a"]', written_out(value).encode(), True, [])
-    assert b'"a":%b}' % orjson.dumps(value) in past_body(CUSTOMER, BASIS, "", file)
+    assert b'"a":%b}' % orjson.dumps(value) in past_body(str(CUSTOMER), BASIS, "", file)
 
 
 def test_an_open_request_is_listed() -> None:
@@ -103,5 +105,5 @@ def test_an_open_request_is_listed() -> None:
         "actor": {"id": "u-1"}, "data": {"request_id": "r", "scheme": "VALUE", "to_code": "X", "expires_at": "t"},
     }  # fmt: skip
     file = PastFile(2, orjson.dumps([REGISTERED, body]).decode(), "[]", b"", True, [])
-    told = orjson.loads(past_body(CUSTOMER, BASIS, "?x", file))
+    told = orjson.loads(past_body(str(CUSTOMER), BASIS, "?x", file))
     assert (told["requests"], told["provenance"][-2:]) == (list(file.decided.requests.values()), "?x")
