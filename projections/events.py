@@ -191,7 +191,7 @@ async def whole_pages(connection: AsyncConnection[Any], asked: Collection[PageAs
 
 
 def _joined(items: bytes) -> bytes:
-    """The items with the members of their envelopes, which always name the actor, joined to those that follow."""
+    """The items with the members of their envelopes joined to those that follow."""
     *begun, last = items.split(_MARK)
     return b"".join([*(part[:-1] for part in begun), last])
 

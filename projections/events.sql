@@ -115,7 +115,8 @@ CROSS JOIN LATERAL (
             (
                 SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded
                 FROM read.events
-                WHERE asked.direction > 0 AND customer_id = asked.customer_id AND position > asked.after AND position <= stand.position AND stand.position <= tracking.reached
+                WHERE asked.direction > 0 AND customer_id = asked.customer_id
+                    AND position > asked.after AND position <= stand.position AND stand.position <= tracking.reached
                 ORDER BY position
                 LIMIT asked.most
             )
@@ -123,7 +124,8 @@ CROSS JOIN LATERAL (
             (
                 SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded
                 FROM read.events
-                WHERE asked.direction < 0 AND customer_id = asked.customer_id AND position < asked.after AND position <= stand.position AND stand.position <= tracking.reached
+                WHERE asked.direction < 0 AND customer_id = asked.customer_id
+                    AND position < asked.after AND position <= stand.position AND stand.position <= tracking.reached
                 ORDER BY position DESC
                 LIMIT asked.most
             )
@@ -138,7 +140,10 @@ CROSS JOIN LATERAL (
         )
         SELECT page.position,
                concat(
-                   page.envelope, E'\x01',
+                   page.envelope, CASE WHEN page.envelope = '{}' THEN E'\x01' ELSE E'\x01,' END,
+                   '"customer_id":"', page.customer_id, '","version":', page.version, ',"position":', page.position,
+                   ',"event_id":"', page.event_id, '","type":"', page.type,
+                   CASE WHEN page.is_decision THEN '","decision":true' ELSE '","decision":false' END,
                    CASE WHEN page.envelope ? 'observed_at' THEN '' ELSE ',"observed_at":null' END,
                    CASE WHEN page.envelope ? 'source' THEN '' ELSE ',"source":null' END,
                    CASE WHEN page.envelope ? 'reason' THEN '' ELSE ',"reason":null' END,
@@ -147,17 +152,17 @@ CROSS JOIN LATERAL (
                    CASE WHEN page.envelope ? 'idempotency_key' THEN '' ELSE ',"idempotency_key":null' END,
                    CASE WHEN page.envelope ? 'initial_load' THEN '' ELSE ',"initial_load":false' END,
                    -- seldom stated
-                   CASE WHEN page.envelope ?| '{certainty,probability,correlation_id,causation_id,corrects,retracts}' THEN concat(
+                   CASE WHEN page.envelope ?| '{certainty,probability,correlation_id,causation_id,corrects,retracts}'
+                   THEN concat(
                        CASE WHEN page.envelope ? 'certainty' THEN '' ELSE ',"certainty":"FACT"' END,
                        CASE WHEN page.envelope ? 'probability' THEN '' ELSE ',"probability":null' END,
                        CASE WHEN page.envelope ? 'correlation_id' THEN '' ELSE ',"correlation_id":null' END,
                        CASE WHEN page.envelope ? 'causation_id' THEN '' ELSE ',"causation_id":null' END,
                        CASE WHEN page.envelope ? 'corrects' THEN '' ELSE ',"corrects":null' END,
                        CASE WHEN page.envelope ? 'retracts' THEN '' ELSE ',"retracts":null' END
-                   ) ELSE ',"certainty":"FACT","probability":null,"correlation_id":null,"causation_id":null,"corrects":null,"retracts":null' END,
-                   ',"customer_id":"', page.customer_id, '","version":', page.version, ',"position":', page.position,
-                   ',"event_id":"', page.event_id, '","type":"', page.type,
-                   CASE WHEN page.is_decision THEN '","decision":true' ELSE '","decision":false' END,
+                   )
+                   ELSE ',"certainty":"FACT","probability":null,"correlation_id":null,"causation_id":null'
+                        ',"corrects":null,"retracts":null' END,
                    ',"recorded_at":', page.recorded,
                    CASE WHEN page.effective_from = page.recorded_at THEN ',"effective_from":' || page.recorded
                         ELSE coalesce(to_char(page.effective_from AT TIME ZONE 'UTC',

@@ -11,12 +11,12 @@ ORDER BY position DESC LIMIT 1;
 -- given, the last known by known_at), whether anything later is sealed, how far the read models are, the clock. Then the
 -- last version (null: not known then), decisions (but for verifications, which may be many and leave a file as it was),
 -- the slots that have a value, in their order, and these values' JSON, one a line, whether any fact had begun, and the
--- first of what comes to hold slots later, soonest first. Between valid_at and known_at that can be nearly everything: an index leads
--- along it in its order, and positions are compared in a way that no other index serves. Later than both comes only what
--- an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how long
--- arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once, each between the low
--- and the high it is believed to lie between (a belief that does not hold is not followed), and counted along the last
--- 64 events.
+-- first of what comes to hold slots later, soonest first. Between valid_at and known_at that can be nearly everything:
+-- an index leads along it in its order, and positions are compared in a way that no other index serves. Later than both
+-- comes only what an event said of its future, which few do. The arrays come from subqueries because the planner, who
+-- looks at how long arrays are, would plan anew every time. Positions are searched for as in basis.sql, all at once,
+-- each between the low and the high it is believed to lie between (a belief that does not hold is not followed), and
+-- counted along the last 64 events.
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -69,9 +69,11 @@ SELECT moment.place,
                               read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
                                               event_id, is_decision, type, envelope, data)::json
                           WHEN 'customer.registered' THEN
-                              json_build_object('type', type, 'data', json_build_object('customer_kind', data -> 'customer_kind'))
+                              json_build_object('type', type,
+                                                'data', json_build_object('customer_kind', data -> 'customer_kind'))
                           WHEN 'customer.archived' THEN json_build_object('type', type)
-                          ELSE json_build_object('type', type, 'data', json_build_object('request_id', data -> 'request_id'))
+                          ELSE json_build_object('type', type,
+                                                 'data', json_build_object('request_id', data -> 'request_id'))
                       END
                       ORDER BY position
                   )::text

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import orjson
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -193,6 +194,15 @@ def test_a_whole_page_is_the_text_of_what_a_history_answers(world: World, order:
             after = page.last
         assert seen == history_of(world, stream, position=position, order=order)
     assert whole(world, stream, None, order=order, limit=9)[0].position == 8
+
+
+def test_an_event_of_whose_envelope_nothing_is_left_is_on_a_whole_page_too(world: World) -> None:
+    stream = registered()
+    stream.attribute("a", 1)
+    world.project(*stream.events)
+    with psycopg.connect(world.conninfo) as connection:
+        connection.execute("UPDATE read.events SET envelope = '{}' WHERE version = 1")
+    assert whole(world, stream, 2)[1] == history_of(world, stream)
 
 
 def test_a_whole_page_of_nothing_is_empty(world: World) -> None:
