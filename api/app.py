@@ -23,6 +23,7 @@ from api.forgetting import forgetting
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
 from api.packs import Packs
+from api.past_document import layout_of
 from api.probe import Probe
 from api.receipts import Receipts
 from api.replaying import Replays
@@ -136,7 +137,12 @@ def create_app(settings: Settings) -> FastAPI:
         )
         try:
             async with forgetting(
-                current_profiles.forget_unused, files.forget, keys.forget_expired, forget_slots, forget_places
+                current_profiles.forget_unused,
+                files.forget,
+                keys.forget_expired,
+                forget_slots,
+                forget_places,
+                layout_of.cache_clear,
             ):
                 yield
         finally:

@@ -50,12 +50,13 @@ def past_body(customer_id: str, basis: Basis, query: str, file: PastFile) -> byt
     name = next((values[number] for number in layout.names if values[number] != b"null"), layout.otherwise)
     decided, later = file.decided, file.later_items
     return (
-        b'{"customer_id":"%b","customer_kind":%b,"file_state":"%b","existence":"%b","display_name":%b,"basis":'
+        b'{"customer_id":"%b","customer_kind":%b,%b"file_state":"%b","existence":"%b","display_name":%b,"basis":'
         b'{"known_at":"%b","position":%d,"valid_at":"%b","stable":%b,"version":%d},%b"pending":[%b],"more_pending":%b,'
         b'"requests":%b,"provenance":"/v1/customers/%b/blame%b"}'
     ) % (
         customer_id.encode(),
         b"null" if decided.kind is None else b'"%b"' % decided.kind.value.encode(),
+        b"" if decided.erased_by is None else b'"erased":{"erased":true,"by":"%b"},' % decided.erased_by.encode(),
         b"ARCHIVED" if decided.archived else b"LIVE",
         b"EFFECTIVE" if file.is_effective else b"NOT_EFFECTIVE",
         name,

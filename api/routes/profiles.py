@@ -141,7 +141,7 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
     query = query_of(request, basis)
     own_id = str(customer_id)
     location = f"/v1/customers/{own_id}{query}"
-    if fields is None and file.decided.erased_by is None:
+    if fields is None:
         body = past_body(own_id, basis, query, file)
         return Json(body, headers={"ETag": etag, "Content-Location": location})
     view = Profile(
