@@ -47,6 +47,7 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     log.MalformedCheckpoint,
     log.OriginMismatch,
     ledger.ErasureListMalformed,
+    log.OriginUsed,
 }
 _FAULTS = (
     ledger.UnreadableEvent,
