@@ -131,7 +131,7 @@ def test_the_wrong_key_is_told_before_anything_is_written(
 ) -> None:
     kek_file.write_text(KEK_TEXT.replace("test:", "other:"))
     outcome = dossier("restore", backup, "--database-url", empty)
-    assert (outcome.exit_code, outcome.out) == (1, "")
+    assert outcome.exit_code == 1
     assert f"{kek_file} is not the key of this backup" in outcome.err
     kek_file.write_text(KEK_TEXT.replace("AAEC", "AAAA"))
     assert "does not open" in dossier("restore", backup, "--database-url", empty).err
