@@ -50,7 +50,9 @@ _MOST_LEAVES: Final = 20_000
 _TURN_SECONDS: Final = 1.0
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 5.0
-_REFUSED_SECONDS: Final = 60.0
+_REFUSED_SECONDS: Final = 10.0
+_SAID_SECONDS: Final = 60.0
+"""How often a refusal that goes on is logged again."""
 
 
 class _Stand(NamedTuple):
@@ -86,6 +88,8 @@ class Signer:
         self._most_leaves = most_leaves
         self._compare_at = clock()
         self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._said: tuple[str, int | None] | None = None
+        self._say_at = clock()
         self._connection: Connection[Any] | None = None
 
     def sign_once(self) -> bool:
@@ -144,7 +148,10 @@ class Signer:
             stop.wait(_LOOK_SECONDS)
 
     def _refuse(self, refusal: LogRefused) -> None:
-        _LOG.critical("the log is not signed any more", reason=refusal.reason, index=refusal.idx, detail=str(refusal))
+        said = (refusal.reason, refusal.idx)
+        if said != self._said or self._clock() >= self._say_at:
+            _LOG.critical("the log is not signed", reason=refusal.reason, index=refusal.idx, detail=str(refusal))
+            self._said, self._say_at = said, self._clock() + _SAID_SECONDS
         self.close()  # and with it the turn: another machine's signer may remember better
         self._refusals.tell(refusal.reason, refusal.idx)
 

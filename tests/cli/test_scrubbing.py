@@ -72,8 +72,9 @@ def test_damage_shows_until_everything_was_verified(
         assert (outcome.exit_code, outcome.err) == (0, "")
         assert "what the scrubber found is withdrawn: log index 7: the hash is not that of the entry\n" in outcome.out
         state = state_of(service)
-        assert (state["status"], state["scrubber"]["finding"]) == ("ready", None)
+        assert state["scrubber"]["finding"] is None
         assert state["scrubber"]["laps"] >= 1
+        wait_until(lambda: state_of(service)["status"] == "ready")  # the signer looks for itself
 
 
 def test_a_service_without_a_scrubber_says_so(told: str, kek_file: Path, tmp_path: Path) -> None:
