@@ -177,7 +177,7 @@ def _without_recycling(owner: Connection[Any]) -> Iterator[None]:
         owner.execute(_QUERIES["reload"])
         yield
     finally:
-        # If we die before this, segments are removed instead of used again until the next scrubbing: slower, not wrong.
+        # If we die before this, segments are removed instead of used again until the end of the next scrubbing.
         owner.execute(_QUERIES["recycle_again"])
         owner.execute(_QUERIES["reload"])
 

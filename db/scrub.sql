@@ -86,8 +86,11 @@ WHERE restart_lsn IS NOT NULL;
 SELECT rolsuper FROM pg_roles WHERE rolname = session_user;
 
 -- name: recycles
--- Tell whether old segments are used again, with what stands in them.
-SELECT current_setting('wal_recycle') = 'on';
+-- Tell whether old segments are used again, with what stands in them; also where that was only stopped by a scrubbing
+-- that did not live to its end.
+SELECT setting = 'on' OR coalesce(sourcefile, '') LIKE '%postgresql.auto.conf'
+FROM pg_settings
+WHERE name = 'wal_recycle';
 
 -- name: stop_recycling
 -- Have old segments removed instead, from the next reload on.

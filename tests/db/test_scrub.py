@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,8 +117,26 @@ def test_segments_that_were_to_be_used_again_are_dropped_too(conninfo: str, clus
     delete(conninfo)
     scrub(conninfo, schemas=["box"])
     assert files_with(cluster, canary) == []
-    with psycopg.connect(conninfo) as connection:
-        assert connection.execute("SELECT current_setting('wal_recycle')").fetchone() == ("on",)
+    wait_for(conninfo, "on")
+
+
+def test_what_a_scrubbing_that_died_had_set_is_taken_back_by_the_next_one(conninfo: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET wal_recycle = off")
+        connection.execute("SELECT pg_reload_conf()")
+    wait_for(conninfo, "off")
+    scrub(conninfo, schemas=["box"])
+    wait_for(conninfo, "on")
+
+
+def wait_for(conninfo: str, wal_recycle: str) -> None:
+    """The server's processes hear of a new setting in their own time."""
+    deadline = time.monotonic() + 60
+    while True:
+        with psycopg.connect(conninfo) as connection:
+            if connection.execute("SELECT current_setting('wal_recycle')").fetchone() == (wal_recycle,):
+                return
+        assert time.monotonic() < deadline
 
 
 def test_samples_of_what_is_empty_now_are_gone(conninfo: str, cluster: Path) -> None:
