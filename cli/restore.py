@@ -54,6 +54,7 @@ from ledger.restore import (
     signed_in,
 )
 from ledger.ring import KekRing
+from ledger.scrub_record import ScrubRecord
 from ledger.signer_memory import SignerMemory
 from ledger.verify import Extent, extent_of, keys_at, one_moment
 from projections.errors import ProjectionError
@@ -106,6 +107,8 @@ def restore(
             fill(conninfo, kek, advance, keys_conninfo=settings.keys_conninfo)
             erased = erase_again(conninfo, kek, settings.keys_conninfo)
             extent = _verify(conninfo, kek, settings, step, despite_findings=despite_findings)
+            # What a scrubber has seen here was another log, perhaps a longer one.
+            ScrubRecord.of(settings.data).begin_anew()
             # Last of all: a signer goes on only from what was verified.
             origin.remember(ledger, epoch)
             # The keys first: if we die in between, the ledger's database is still not served.

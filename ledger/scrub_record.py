@@ -71,6 +71,11 @@ class ScrubRecord:
         (self._folder / _FINDING).unlink(missing_ok=True)
         return finding
 
+    def begin_anew(self) -> None:
+        """Forget everything: the log that is looked at from now on is another one. Raises OSError."""
+        for name in (_FINDING, _PROGRESS):
+            (self._folder / name).unlink(missing_ok=True)
+
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
             content: dict[str, Any] = json.loads((self._folder / name).read_text(encoding="utf-8"))

@@ -12,8 +12,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ledger.checkpoint import Checkpoint
+from ledger.findings import Finding
 from ledger.log_key import log_key_from
 from ledger.notes import SigningKey, new_note
+from ledger.scrub_record import Progress, ScrubRecord
 from ledger.signer_memory import SignerMemory
 from tests.cli.service import Dossier
 from tests.ledger.conftest import KEK_TEXT
@@ -89,6 +91,15 @@ def test_the_new_name_is_the_old_one_with_the_epoch(
     remembered = SignerMemory(data / "signer" / "signed", key.verifier).recall()
     assert remembered is not None
     assert (remembered.origin, remembered.size) == (key.name, 15)
+
+
+def test_what_a_scrubber_had_seen_there_was_another_log(dossier: Dossier, backup: Path, empty: str, data: Path) -> None:
+    record = ScrubRecord.of(data)
+    record.note(Progress(size=10_000))
+    record.tell(Finding("log", "log index 3", "the hash is not that of the entry", 3))
+    assert dossier("restore", backup, "--database-url", empty).exit_code == 0
+    assert (record.progress(), record.finding()) == (None, None)
+    assert dossier("verify", "--database-url", empty, "--data", data).exit_code == 0
 
 
 def test_another_name_can_be_asked_for(
