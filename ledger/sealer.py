@@ -161,12 +161,12 @@ class Sealer:
         connection = self._connected()
         grown, self._frontier = frontier.copy(), None
         try:
-            # BEGIN and COMMIT by hand, for two round trips in all; the server's own transaction around a pipeline
-            # would not do, for what goes wrong as it ends is no statement's error.
+            # BEGIN and COMMIT by hand, for three round trips in all. COMMIT stands alone because the server does not
+            # count a session as idle whose last word was a pipeline's: a sealer that is held still would keep its turn.
             with connection.pipeline():
                 connection.execute("BEGIN")
                 sealing = seal(connection, grown, look, self._batch)
-                connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except psycopg.Error:
             if not connection.closed:
                 connection.rollback()
