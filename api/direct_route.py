@@ -24,14 +24,18 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 """Answers a request, or raises what api/errors.py knows."""
 
 
-class DirectRoute(APIRoute):
-    """Admits the request, reads the ids that the handler names as parameters, and calls it."""
+class StatedRoute(APIRoute):
+    """Knows its query parameters, so that others can be refused."""
 
     @cached_property
     def parameter_names(self) -> list[str]:
         """The query parameters that there are, from what the route says in the OpenAPI document."""
         stated = (self.openapi_extra or {}).get("parameters", ())
         return [parameter["name"] for parameter in stated if parameter["in"] == "query"]
+
+
+class DirectRoute(StatedRoute):
+    """Admits the request, reads the ids that the handler names as parameters, and calls it."""
 
     def get_route_handler(self) -> Handler:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint

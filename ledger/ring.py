@@ -85,7 +85,6 @@ class KekRing:
             self._renew()
         keys = self._keys
         if kek not in keys:
-            _LOG.error("a data key was wrapped by a key that is not at hand", kek=kek, at_hand=list(keys))
             raise KekUnknown(kek, ", ".join(keys))
         return keys[kek].unwrap(subject, kek, wrapped)
 

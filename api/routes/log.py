@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from api import openapi
 from api.answers import json_response
 from api.dependencies import admitted, reading
-from api.direct_route import DirectRoute
+from api.direct_route import DirectRoute, StatedRoute
 from api.errors import Problem
 from api.parameters import LAST_POSITION, invalid_parameter, position, require_known_parameters, whole_number
 from api.schemas import ConsistencyProof, InclusionProof
@@ -34,7 +34,9 @@ _OF_THE_MOMENT: Final = {"Cache-Control": "no-cache"}
 _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _FOR_EVER_TO_ITS_READER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 
-router: Final = APIRouter(prefix="/log", tags=["log"], generate_unique_id_function=openapi.operation_id)
+router: Final = APIRouter(
+    prefix="/log", route_class=StatedRoute, tags=["log"], generate_unique_id_function=openapi.operation_id
+)
 proofs: Final = APIRouter(
     prefix="/v1/log/proofs",
     route_class=DirectRoute,

@@ -31,7 +31,7 @@ def load_text(folder: Path, text: str) -> Queries:
 
 def test_statements_are_found_by_name(tmp_path: Path) -> None:
     queries = load_text(tmp_path, GOOD)
-    assert dict(queries) == {"first_one": "SELECT %(value)s\n  FROM somewhere", "second_one": "SELECT 2"}
+    assert dict(queries) == {"first_one": "SELECT %(value)s\nFROM somewhere", "second_one": "SELECT 2"}
     assert len(queries) == 2
     assert "first_one" in queries
     assert "third_one" not in queries

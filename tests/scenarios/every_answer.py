@@ -23,7 +23,9 @@ def answers(file: File, reader: Api, probes: list[str]) -> Iterator[tuple[str, b
     asked = set[str]()
     for path, query, body in _questions(file, reader, probes):
         asked.add(path)
-        filled = path.replace("{customer_id}", file.customer_id).replace("{version}", str(query.pop("version", 1)))
+        filled = path.replace("{customer_id}", file.customer_id)
+        for name in ("version", "tile"):
+            filled = filled.replace(f"{{{name}}}", str(query.pop(name, "")))
         method = "GET" if body is None else "POST"
         content = None if body is None else orjson.dumps(body)
         answer = reader.request(method, filled, params=query or None, content=content)
@@ -48,6 +50,7 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[tuple[str
             yield f"{of_file}/{kind}", query, None
     for event in moments:
         yield f"{of_file}/versions/{{version}}", {"version": event["version"]}, None
+        yield f"{of_file}/events/{{version}}/receipt", {"version": event["version"]}, None
         for moment in (
             {"at_position": event["position"]},
             {"known_at": event["recorded_at"]},
@@ -62,6 +65,7 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[tuple[str
             yield "/v1/history", {"customer_id": file.customer_id, side: orjson.dumps(probe).decode()}, None
     yield "/v1/history", {"customer_id": file.customer_id, "limit": 500}, None
     yield from _of_portfolio(moments)
+    yield from _of_log(reader)
 
 
 def _of_kind(kind: str, moments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -90,6 +94,18 @@ def _of_portfolio(moments: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str
         yield "/v1/portfolio/query", {}, {"columns": columns, "at_position": event["position"]}
     points = {"from": {"at_position": moments[0]["position"]}, "to": {"at_position": moments[-1]["position"]}}
     yield "/v1/portfolio/diff", {}, {**points, "path": "/owner/ACCOUNT_MANAGER"}
+
+
+def _of_log(reader: Api) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    yield "/log/key", {}, None
+    yield "/log/checkpoint", {}, None
+    size = int(reader.http.get("/log/checkpoint").text.split("\n")[1])
+    tiles = [f"{number:03d}" for number in range(size // 256)] + [f"{size // 256:03d}.p/{size % 256}"]
+    for tile in tiles:
+        yield "/log/tile/{tile}", {"tile": f"0/{tile}"}, None
+        yield "/log/tile/{tile}", {"tile": f"entries/{tile}"}, None
+    yield "/v1/log/proofs/inclusion", {"position": size}, None
+    yield "/v1/log/proofs/consistency", {"from_size": 1}, None
 
 
 def _whole_history(file: File, reader: Api) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def test_an_answer_from_before_is_not_said_to_stand(file: File, secret: str, vie
     after = again(before.headers["ETag"])
     assert after.status_code == 200
     assert secret not in after.text
-    assert '"erased":true' in after.text
+    assert '"erased":true' in after.text.replace(": ", ":")
     assert again(after.headers["ETag"]).status_code == 304
 
 
