@@ -17,6 +17,7 @@ from cli.stored import require_database
 from db.pool import connect
 from ledger import publishing
 from ledger.checkpoint import opened
+from ledger.errors import TreeError
 from ledger.log_errors import LogError, LogKeyUnusable, LogRefused, NotSigned
 from ledger.log_key import log_key_from
 from ledger.notes import Note, VerifierKey
@@ -97,7 +98,7 @@ def _told_plainly() -> Iterator[None]:
         yield
     except NotSigned as error:
         raise NotFound(str(error)) from error
-    except LogRefused as error:
+    except (LogRefused, TreeError) as error:
         raise Damaged(str(error)) from error
     except LogError as error:
         raise CliError(str(error)) from error

@@ -81,6 +81,13 @@ def test_what_was_altered_is_not_published(dossier: Dossier, log: Signing, tmp_p
     assert outcome.err == "dossier: log index 0: the hash is not that of the entry\n"
 
 
+def test_a_tree_that_is_not_whole_is_not_published(dossier: Dossier, log: Signing, tmp_path: Path) -> None:
+    log.attack("TRUNCATE ledger.node")
+    outcome = dossier("log", "publish", tmp_path / "published", "--database-url", log.database)
+    assert (outcome.exit_code, outcome.out) == (7, "")
+    assert outcome.err == "dossier: level 1 has not all hashes from 0 to 1\n"
+
+
 def test_a_folder_that_cannot_be_written_is_named(dossier: Dossier, log: Signing, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outcome = dossier("log", "publish", tmp_path / "file", "--database-url", log.database)
