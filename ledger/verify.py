@@ -22,6 +22,7 @@ from ledger.findings import Finding, limited
 from ledger.kek import KeyEncryptionKey
 from ledger.snapshot_keys import SnapshotKeys
 from ledger.verify_log import log_findings
+from ledger.verify_notes import note_findings
 from ledger.verify_streams import stream_findings
 
 __all__ = ["Extent", "Finding", "SnapshotKeys", "extent_of", "keys_at", "one_moment", "verify_evidence"]
@@ -86,5 +87,7 @@ def verify_evidence(
 
 def _findings(connection: Connection[Any], keys: SnapshotKeys, advance: Callable[[int], None]) -> Iterator[Finding]:
     yield from stream_findings(connection, keys, advance)
-    yield from log_findings(connection, extent_of(connection).positions, advance)
+    size = extent_of(connection).positions
+    yield from log_findings(connection, size, advance)
+    yield from note_findings(connection, size)
     yield from epoch_findings(connection)

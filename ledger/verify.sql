@@ -37,6 +37,15 @@ SELECT size, CASE WHEN made_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00
 FROM ledger.checkpoint
 ORDER BY made_at;
 
+-- name: notes
+-- The notes that were given out, and what the sealer first wrote down as the root of that size.
+SELECT signature.size, signature.note, checkpoint.root
+FROM ledger.signature
+LEFT JOIN (
+    SELECT DISTINCT ON (size) size, root FROM ledger.checkpoint WHERE root IS NOT NULL ORDER BY size, made_at
+) AS checkpoint USING (size)
+ORDER BY signature.size;
+
 -- name: has_root
 -- Tell whether a root was ever written down.
 SELECT EXISTS (SELECT FROM ledger.checkpoint WHERE root IS NOT NULL);
