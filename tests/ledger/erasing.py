@@ -14,6 +14,7 @@ from domain.decisions.privacy import ApproveErasure, RequestErasure
 from domain.events import Actor
 from domain.events.privacy import LegalBasis, PersonalDataErased
 from ledger.eraser import Eraser
+from ledger.kek import KeyEncryptionKey
 from ledger.keys import KeyStore
 from ledger.submissions import Receipt
 from tests.ledger.writing import KEK, Path, order
@@ -24,9 +25,9 @@ CANARY = "Zhang Xiaoming 93b1"
 
 
 @contextmanager
-def eraser_on(conninfo: str) -> Iterator[Eraser]:
+def eraser_on(conninfo: str, kek: KeyEncryptionKey = KEK) -> Iterator[Eraser]:
     with sync_pool(conninfo, "dossier_eraser", min_size=1, max_size=2, autocommit=True) as pool:
-        yield Eraser(pool, KeyStore(pool, KEK))
+        yield Eraser(pool, KeyStore(pool, kek))
 
 
 def add_person(path: Path, customer_id: UUID, contact_id: UUID | None = None) -> UUID:

@@ -23,7 +23,7 @@ from domain.errors import HistoryNeeded
 from domain.events import Actor, Circumstances
 from domain.file import CustomerFile
 from ledger.application import Ledger
-from ledger.kek import FileKek
+from ledger.kek import FileKek, KeyEncryptionKey
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Outcome, Pending, Receipt, Records, Submission
@@ -79,11 +79,12 @@ def write_path(
     files: FileView | None = None,
     new_id: NewId = uuid7,
     patience_seconds: float = 5.0,
+    kek: KeyEncryptionKey = KEK,
 ) -> Iterator[Path]:
     """Lend the write path of one process: several of them on one database are several processes."""
     pool = sync_pool(conninfo, "dossier_app", min_size=1, max_size=3, autocommit=True)
     with pool:
-        keys = KeyStore(pool, KEK)
+        keys = KeyStore(pool, kek)
         ledger = Ledger(pool, keys)
         records = Records(
             ledger,
