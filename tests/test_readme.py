@@ -29,6 +29,10 @@ _VARIES = (
     (re.compile(r"position \d+"), "position <n>"),
     (re.compile(r"[\d.]+ s, [\d,]+ changes/s"), "<speed>"),
     (re.compile(r" in [\d.]+ s"), " in <seconds>"),
+    (re.compile(r"— (\S+) [0-9A-Za-z+/=]{90,}"), r"— \1 <signature>"),
+    (re.compile(r"[0-9A-Za-z+/]{43}="), "<hash>"),
+    (re.compile(r"dossier\.local/[0-9a-f]+(\+[0-9a-f]{8}\+[0-9A-Za-z+/=]+)?"), "<log>"),
+    (re.compile(r"\S+/pack:"), "pack:"),
     (re.compile(r"[─\s]+"), " "),
 )
 
