@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from ledger.checkpoint import Checkpoint, opened
-from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from ledger.merkle import TILE_WIDTH, leaf_hash, verify_consistency, verify_inclusion
 from ledger.notes import VerifierKey
 from ledger.tiles import Tile, entries_in, hashes_in, tiles_of
 from tests.ledger.naive_tree import root_of
@@ -152,8 +152,9 @@ def test_an_event_is_proved_to_be_in_the_signed_log(service: Service, file: File
     verify_inclusion(leaf, answer["index"], signed.size, hashes, signed.root)
     assert (answer["position"], answer["index"]) == (position, position - 1)
     assert opened(answer["checkpoint"].encode(), [key_of(service)]) == signed
-    bundle = fetch(service, Tile(None, 0, answer["index"] + 1).path, li_na).content
-    assert leaf_hash(entries_in(bundle, position)[-1]) == leaf
+    number, place = divmod(answer["index"], TILE_WIDTH)
+    bundle = fetch(service, Tile(None, number, place + 1).path, li_na).content
+    assert leaf_hash(entries_in(bundle, place + 1)[-1]) == leaf
 
 
 def test_the_log_is_proved_to_have_grown(service: Service, file: File, li_na: Api) -> None:
