@@ -81,82 +81,11 @@ _FEW = 8
 
 def create_app(settings: Settings) -> FastAPI:
     """The application for `settings`, whose `conninfo` must name a migrated database."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        conninfo = settings.conninfo or ""
-        writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=WRITERS, autocommit=True)
-        readers = async_pool(
-            conninfo,
-            "dossier_reader",
-            min_size=2,
-            max_size=READERS,
-            max_waiting=settings.reads_waiting,
-            autocommit=True,
-        )
-        writers.open(wait=False)
-        await readers.open(wait=False)
-        parts = ExitStack()
-        key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
-        keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
-        files, current_profiles = ProfileView(), CurrentProfiles()
-        records = Records(Ledger(writers, keys), writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
-        writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
-        writer.start()
-        gathering = partial(
-            Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
-        )
-        landmarks = Landmarks()
-        app.state.probe = Probe(conninfo)
-        app.state.refusals = RefusalFile(settings.log_memory_file)
-        app.state.log_key = _log_key(settings)
-        app.state.strangers = asyncio.Semaphore(STRANGERS)
-        log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
-        app.state.scrub_record = ScrubRecord.of(settings.data)
-        app.state.service = Service(
-            writer,
-            readers,
-            _verifier(settings),
-            uuid7,
-            records.read_history,
-            BodyRooms(settings.body_bytes),
-            gathering(current),
-            gathering(partial(files_at, landmarks=landmarks)),
-            gathering(blamed, most_keys=_FEW),
-            gathering(whole_pages, most_keys=_FEW),
-            gathering(partial(all_known_by, landmarks=landmarks)),
-            gathering(members),
-            current_profiles,
-            CatchUp(readers),
-            Replays(keys),
-            Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
-            Receipts(readers, settings.read_wait_seconds),
-            KnownEpochs(readers, settings.read_wait_seconds),
-            asyncio.Semaphore(WHOLE_TABLES),
-            wait_seconds=settings.read_wait_seconds,
-        )
-        try:
-            async with forgetting(
-                current_profiles.forget_unused,
-                files.forget,
-                keys.forget_expired,
-                forget_slots,
-                forget_places,
-                layout_of.cache_clear,
-            ):
-                yield
-        finally:
-            writer.stop()
-            await app.state.probe.close()
-            await readers.close()
-            parts.close()
-            writers.close()
-
     app = FastAPI(
         title="Dossier",
         version=version("dossier-records"),
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=partial(_at_work, settings),
         redirect_slashes=False,
         docs_url=None,  # these pages would load their scripts from elsewhere
         redoc_url=None,
@@ -170,6 +99,78 @@ def create_app(settings: Settings) -> FastAPI:
         app.router.routes.extend(router.routes)
     openapi.install(app)
     return app
+
+
+@asynccontextmanager
+async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+    """Lend the application all that its requests are answered with."""
+    conninfo = settings.conninfo or ""
+    writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=WRITERS, autocommit=True)
+    readers = async_pool(
+        conninfo,
+        "dossier_reader",
+        min_size=2,
+        max_size=READERS,
+        max_waiting=settings.reads_waiting,
+        autocommit=True,
+    )
+    writers.open(wait=False)
+    await readers.open(wait=False)
+    parts = ExitStack()
+    key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
+    keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
+    files, current_profiles = ProfileView(), CurrentProfiles()
+    records = Records(Ledger(writers, keys), writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
+    writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
+    writer.start()
+    gathering = partial(
+        Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
+    )
+    landmarks = Landmarks()
+    app.state.probe = Probe(conninfo)
+    app.state.refusals = RefusalFile(settings.log_memory_file)
+    app.state.log_key = _log_key(settings)
+    app.state.strangers = asyncio.Semaphore(STRANGERS)
+    log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
+    app.state.scrub_record = ScrubRecord.of(settings.data)
+    app.state.service = Service(
+        writer,
+        readers,
+        _verifier(settings),
+        uuid7,
+        records.read_history,
+        BodyRooms(settings.body_bytes),
+        gathering(current),
+        gathering(partial(files_at, landmarks=landmarks)),
+        gathering(blamed, most_keys=_FEW),
+        gathering(whole_pages, most_keys=_FEW),
+        gathering(partial(all_known_by, landmarks=landmarks)),
+        gathering(members),
+        current_profiles,
+        CatchUp(readers),
+        Replays(keys),
+        Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
+        Receipts(readers, settings.read_wait_seconds),
+        KnownEpochs(readers, settings.read_wait_seconds),
+        asyncio.Semaphore(WHOLE_TABLES),
+        wait_seconds=settings.read_wait_seconds,
+    )
+    try:
+        async with forgetting(
+            current_profiles.forget_unused,
+            files.forget,
+            keys.forget_expired,
+            forget_slots,
+            forget_places,
+            layout_of.cache_clear,
+        ):
+            yield
+    finally:
+        writer.stop()
+        await app.state.probe.close()
+        await readers.close()
+        parts.close()
+        writers.close()
 
 
 class HeadAsGet:
