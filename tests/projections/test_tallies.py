@@ -12,8 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import AsyncConnection
 
+from domain.decisions.privacy import ApproveErasure, RequestErasure
+from domain.decisions.tier import AssignTier
 from domain.events import Payload, RecordedEvent
 from domain.events.classification import TagApplied
+from domain.events.lifecycle import CustomerKind
+from domain.events.privacy import LegalBasis
 from domain.values import EARLIEST, LATEST
 from ledger.kek import FileKek
 from projections.portfolio import tallies
@@ -21,6 +25,8 @@ from projections.portfolio.answers import groups
 from projections.portfolio.paths import path_of
 from projections.portfolio.query import Grouping
 from projections.rebuild import Watch, rebuild
+from tests.domain.private_histories import OFFICER, SECOND
+from tests.domain.story import opened, uid
 from tests.make import Stream, at
 from tests.projections.files import registered, tier
 from tests.projections.histories import instants_of, streams
@@ -96,6 +102,19 @@ def test_a_tally_stays_right_whatever_is_learnt_later(world: World) -> None:
     assert counted(world, [(2, day) for day in days]) == [{}, {"HIGH_VALUE": 1}, {"HIGH_VALUE": 1}]
     assert counted(world, [(3, day) for day in days]) == [{"ORDINARY": 1}, {"HIGH_VALUE": 1}, {"HIGH_VALUE": 1}]
     assert counted(world, [(4, day) for day in days]) == [{"ORDINARY": 1}] * 3
+
+
+def test_whoever_is_erased_is_counted_no_more(world: World) -> None:
+    story = opened(customer_kind=CustomerKind.INDIVIDUAL)
+    [raised] = story.do(AssignTier(to_code="ORDINARY"))
+    world.project(*story.events)
+    position, day = len(story.events), raised.envelope.recorded_at
+    assert made(world, position) == 2
+    assert counted(world, [(position, day)]) == [{"ORDINARY": 1}]
+    story.do(RequestErasure(request_id=uid(500), subject=uid(1), legal_basis=LegalBasis.PIPL_47), by=OFFICER)
+    story.do(ApproveErasure(request_id=uid(500)), by=SECOND)
+    world.project(*story.events[position:])
+    assert counted(world, [(position, day)]) == [{}]
 
 
 def test_a_tally_of_nobody_counts_nobody(world: World) -> None:
