@@ -18,11 +18,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eventsourcing.persistence import StoredEvent
 
+from domain.events.privacy import RECORDS_SUBJECT
 from ledger import cipher, codec, merkle
 from ledger.checkpoint import Checkpoint, opened
 from ledger.frame import framed
 from ledger.notes import SigningKey, VerifierKey, new_note
+from ledger.plain import to_plain
 from ledger.tiles import tiles_of
+from tests.ledger.examples import EXAMPLES
 
 _PAGE: Final = (Path(__file__).parents[2] / "docs" / "log-format.md").read_text(encoding="utf-8")
 
@@ -36,6 +39,14 @@ def example() -> dict[str, Any]:
 
 def base64(value: bytes) -> str:
     return b64encode(value).decode()
+
+
+def test_what_stands_in_an_entry_is_on_the_page() -> None:
+    members = {member for event in EXAMPLES.values() for member in to_plain(event).entry}
+    named = {name for row in re.findall(r"^\| (`.+?) \|", _PAGE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert "erases" in members
+    assert members <= named
+    assert f"`{RECORDS_SUBJECT}`" in _PAGE
 
 
 # --- as the page says it --------------------------------------------------------------------------------------------
