@@ -29,7 +29,7 @@ from db.queries import load
 from domain.events import RecordedEvent
 from domain.events.privacy import RECORDS_SUBJECT, PersonalDataErased
 from ledger import codec
-from ledger.errors import DataKeyMissing, KeyHeld, UnreadableEvent, translated
+from ledger.errors import DataKeyMissing, KeyHeld, Unavailable, UnreadableEvent, translated
 from ledger.frame import framed
 from ledger.keys import CACHE_SECONDS, KeyStore
 from ledger.pool import Pool
@@ -83,6 +83,9 @@ class Eraser:
             try:
                 self.carry_out()
                 retry_seconds = max(_LOOK_SECONDS, (time.monotonic() - began) * _REST_SHARE)
+            except Unavailable as error:
+                _LOG.warning("the eraser was interrupted", error=str(error), retry_in_seconds=retry_seconds)
+                retry_seconds = min(retry_seconds * 2, _LONGEST_RETRY_SECONDS)
             except Exception:  # noqa: BLE001 - shown and tried again, whatever it is
                 _LOG.exception("an erasure was not carried out", retry_in_seconds=retry_seconds)
                 retry_seconds = min(retry_seconds * 2, _LONGEST_RETRY_SECONDS)

@@ -7,18 +7,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
-from db.pool import connect
+from db.pool import connect, sync_pool
 from domain.decisions.contacts import ChangeContactDetails
 from domain.decisions.lifecycle import Registration
 from domain.errors import SubjectErased as Refused
 from domain.events.privacy import RECORDS_SUBJECT, ErasedContent
 from ledger.eraser import Eraser
+from ledger.keys import KeyStore
 from ledger.plain import to_json
 from ledger.records import NewFile, Submission
 from ledger.verify import SnapshotKeys, one_moment, verify_evidence
@@ -291,6 +294,19 @@ def _done(database: str, customer: UUID, person: UUID) -> tuple[str, int, int]:
     (state, _) = rows(database, STATE, person)[0]
     parts = "SELECT count(*) FROM ledger.payload WHERE stream = %s AND part = 1 AND version > 6"
     return state, rows(database, parts, customer)[0][0], rows(database, "SELECT count(*) FROM ledger.erasure")[0][0]
+
+
+def test_a_database_that_is_away_is_told_of_in_a_line_and_asked_again(database: str) -> None:
+    stop = Event()
+    with sync_pool(database, "dossier_eraser", min_size=1, max_size=1, autocommit=True) as pool:
+        eraser = Eraser(pool, KeyStore(pool, KEK))
+    with capture_logs() as logs:  # the pool is closed by now: nobody gets a connection
+        running = Thread(target=eraser.run, args=(stop,))
+        running.start()
+        _until(lambda: bool(logs))
+        stop.set()
+        running.join()
+    assert [(log["event"], log["log_level"]) for log in logs] == [("the eraser was interrupted", "warning")]
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------

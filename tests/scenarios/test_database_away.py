@@ -29,6 +29,9 @@ _BOUND_SECONDS = 30.0
 _TOLD_OF_AN_OUTAGE = {
     "read models stand still",
     "the sealer was interrupted",
+    "the signer was interrupted",
+    "the scrubber was interrupted",
+    "the eraser was interrupted",
     "the database does not answer",
 }
 
