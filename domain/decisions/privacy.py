@@ -66,6 +66,10 @@ class RequestErasure(_OfPrivacy):
 
     def decide(self, case: Case) -> Iterator[Draft]:
         _require_officer(case)
+        if self.legal_basis is LegalBasis.ERASED_BEFORE:
+            raise InvalidField(
+                "nobody asks for this", FieldError("/legal_basis", "is what a restore says of erasures that it lost")
+            )
         if self.request_id in case.file.privacy.requests:
             raise InvalidField("another open request has this id", FieldError("/request_id", "choose another, or none"))
         self._require_erasable(case)

@@ -105,6 +105,11 @@ def test_only_a_human_privacy_officer_asks(command: Any) -> None:
     opened().refuses(ReasonRequired, command, pointer="/reason", by=OFFICER, reason=None)
 
 
+def test_nobody_asks_for_what_a_restore_records() -> None:
+    lost = ASK.model_copy(update={"legal_basis": LegalBasis.ERASED_BEFORE})
+    opened().refuses(InvalidField, lost, pointer="/legal_basis", by=OFFICER)
+
+
 @pytest.mark.parametrize("answer", [APPROVE, REJECT, LIFT])
 @pytest.mark.parametrize(
     ("actor", "why"),
