@@ -30,9 +30,14 @@ _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "archived": [{"reason_code": "LOST"}],
     "reinstated": [{}],
     "legal-name-changed": [{"name": "N", "language": "en", "name_kind": kind} for kind in NameKind],
-    "identifier-recorded": [{"scheme": "DUNS", "value": "123456789", "issuer": "i", "issued_on": "2026-01-01"}],
+    "identifier-recorded": [
+        {"scheme": scheme, "value": "123456789", "issuer": "i", "issued_on": "2026-01-01"}
+        for scheme in ("DUNS", "CN_RIC")
+    ],
     "identifier-revoked": [{"scheme": "OTHER", "value": "a/b"}],
-    "address-changed": [{"address_kind": "HOME", "country": "CN", "geo": {"latitude": 1, "longitude": 2}}],
+    "address-changed": [
+        {"address_kind": kind, "country": "CN", "geo": {"latitude": 1, "longitude": 2}} for kind in ("OFFICE", "HOME")
+    ],
     "contact-added": [{"contact_id": uid(10), **_PERSON, "is_primary": True}],
     "contact-details-changed": [{"contact_id": uid(10), "changed": _PERSON}],
     "contact-point-changed": [_POINT, {**_POINT, "value": None}],

@@ -57,10 +57,13 @@ def test_every_slot_that_an_event_asserts_has_a_row_and_every_row_an_event() -> 
     assert {kind.pattern for slot in asserted if (kind := kind_of(slot))} == {kind.pattern for kind in SLOTS}
 
 
-def test_the_longest_pattern_names_the_kind_of_a_slot() -> None:
+def test_the_pattern_that_says_most_names_the_kind_of_a_slot() -> None:
     language, stranger = kind_of("/identity/legal_name_language"), kind_of("/contacts/1/points")
     assert language is not None
     assert language.value == "BCP 47 tag"
+    assert getattr(kind_of("/addresses/HOME"), "pattern", None) == "/addresses/HOME"
+    assert getattr(kind_of("/addresses/OFFICE"), "pattern", None) == "/addresses/{address_kind}"
+    assert getattr(kind_of("/identifiers/CN_RIC/1"), "pattern", None) == "/identifiers/CN_RIC/{value}"
     assert (stranger, kind_of("/attributes/"), kind_of("/tier/VALUE/code")) == (None, None, None)
 
 
