@@ -24,9 +24,9 @@ from db.conninfo import with_settings
 from db.pool import connect
 from db.queries import load
 from db.restoring import refuse_unfinished
-from ledger.epochs import OWN
 from ledger.erasure_list import write_list
 from ledger.origin import signed_of
+from ledger.streams import OF_CUSTOMERS
 
 LEDGER: Final = "ledger"
 KEYS: Final = "keys"
@@ -113,7 +113,7 @@ def _moments(stack: ExitStack, conninfo: str, keys_conninfo: str | None, kinds: 
 
 
 def _finish_ledger(connection: Connection[Any], writer: ArchiveWriter, backup: str) -> Manifest:
-    ((size, root, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OWN).fetchall()
+    ((size, root, known_at, unsealed, customers),) = connection.execute(_QUERIES["log"], OF_CUSTOMERS).fetchall()
     signed = signed_of(connection)
     about = {
         "log": {

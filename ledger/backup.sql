@@ -7,7 +7,8 @@ SELECT coalesce((SELECT max(idx) + 1 FROM ledger.log), 0),
        (SELECT root FROM ledger.checkpoint ORDER BY made_at DESC LIMIT 1),
        (SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
        (SELECT count(*) FROM ledger.unsealed),
-       (SELECT count(DISTINCT stream) FROM ledger.event WHERE stream <> %(own)s);
+       (SELECT count(DISTINCT stream) FROM ledger.event
+        WHERE stream <> %(own)s AND type NOT LIKE ALL (%(others)s::text[]));
 
 -- name: destroyed
 -- Whose keys were destroyed, by which event, and when; in that order.

@@ -38,6 +38,7 @@ LedgerError
 ├── ErasureListMalformed          a list of erasures with a line that is none; carries path and line
 ├── EpochsUnreadable              an entry of the log's own stream makes no sense; carries version
 ├── AppendConflict                a unique constraint refused the append; carries constraint
+├── StreamMoved                   a stream of the service does not end where the writer saw it end; carries stream
 ├── ConcurrencyFailure            deadlock or serialisation failure: nothing was written, try again
 ├── Unavailable                   the database cannot be reached; whether a commit arrived is unknown
 ├── StorageExhausted              the database has no space left; nothing was written
@@ -274,6 +275,15 @@ class AppendConflict(LedgerError, persistence.IntegrityError):
     def __init__(self, constraint: str) -> None:
         super().__init__(f"refused by {constraint}")
         self.constraint = constraint
+
+
+class StreamMoved(LedgerError):
+    """Somebody else has recorded in `stream`, one of the service's own; nothing was written. Read it, decide anew."""
+
+    def __init__(self, stream: UUID, expected_version: int) -> None:
+        super().__init__(f"stream {stream} does not end at version {expected_version}")
+        self.stream = stream
+        self.expected_version = expected_version
 
 
 class ConcurrencyFailure(LedgerError, persistence.OperationalError):

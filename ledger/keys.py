@@ -20,7 +20,6 @@ from uuid import UUID
 
 from db.queries import load
 from ledger.cipher import DATA_KEY_BYTES
-from ledger.epochs import OWN
 from ledger.errors import (
     DataKeyMissing,
     KekMissing,
@@ -34,6 +33,7 @@ from ledger.errors import (
 from ledger.kek import KeyEncryptionKey
 from ledger.pool import Pool
 from ledger.ring import KekRing, ring_at
+from ledger.streams import OF_CUSTOMERS
 
 CACHE_SECONDS: Final = 60.0
 
@@ -59,7 +59,7 @@ def kek_at(path: Path, pool: Pool, text: str | None = None) -> KekRing:
 def require_keys_of(ledger: Pool, keys: Pool) -> None:
     """Raise KeysElsewhere when `keys` does not lead to the data keys of that ledger: new ones would be made beside."""
     with translated(), ledger.connection() as connection:
-        stream = connection.execute(_QUERIES["any_stream"], OWN).fetchone()
+        stream = connection.execute(_QUERIES["any_stream"], OF_CUSTOMERS).fetchone()
     with translated(), keys.connection() as connection:
         if stream and connection.execute(_QUERIES["has_key"], {"subject": stream[0]}).fetchone() != (True,):
             raise KeysElsewhere("the ledger's data keys are not in the database where they are looked for")

@@ -42,4 +42,7 @@ SELECT EXISTS (SELECT FROM keys.subject_key WHERE subject = %(subject)s);
 
 -- name: any_stream
 -- Some customer of whom there are events, and whose data key is therefore somewhere.
-SELECT stream FROM ledger.event WHERE stream <> %(own)s ORDER BY stream, version LIMIT 1;
+SELECT stream FROM ledger.event
+WHERE stream <> %(own)s AND type NOT LIKE ALL (%(others)s::text[])
+ORDER BY stream, version
+LIMIT 1;

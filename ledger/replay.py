@@ -30,13 +30,13 @@ from domain.events.privacy import EVERYTHING, RECORDS_SUBJECT, LegalBasis, Perso
 from domain.slots import pointer
 from ledger import codec
 from ledger.application import Ledger
-from ledger.epochs import OWN
 from ledger.eraser import Eraser
 from ledger.erasure_list import Destroyed
 from ledger.errors import UnreadableEvent
 from ledger.kek import KeyEncryptionKey
 from ledger.keys import KeyStore
 from ledger.pool import pool_of_keys
+from ledger.streams import OF_CUSTOMERS
 
 RESTORER: Final = Actor(id="dossier-restore", kind=ActorKind.SYSTEM)
 
@@ -98,7 +98,7 @@ def erase_again(conninfo: str, kek: KeyEncryptionKey, keys_conninfo: str | None 
 def _unknown(ledger: Connection[Any], destroyed: Mapping[UUID, UUID]) -> Iterator[_Unknown]:
     with ledger.transaction(), ledger.cursor("entries", binary=True) as cursor:
         cursor.itersize = _BATCH
-        for stream, rows in groupby(cursor.execute(_QUERIES["entries"], OWN), key=itemgetter(0)):
+        for stream, rows in groupby(cursor.execute(_QUERIES["entries"], OF_CUSTOMERS), key=itemgetter(0)):
             yield from _unknown_of(stream, rows, destroyed)
 
 

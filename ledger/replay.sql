@@ -17,5 +17,5 @@ SELECT subject, erased_by FROM keys.subject_key WHERE state = 'destroyed';
 -- Every customer's entries, stream by stream, and the clock.
 SELECT stream, version, type, entry, clock_timestamp()
 FROM ledger.event
-WHERE stream <> %(own)b
+WHERE stream <> %(own)b AND type NOT LIKE ALL (%(others)b::text[])
 ORDER BY stream, version;

@@ -10,12 +10,13 @@ SET LOCAL enable_nestloop = off;
 SET LOCAL enable_nestloop TO DEFAULT;
 
 -- name: every_stream
--- All events of customers in the order of stream and version, one row per part that is still there, or one without part.
+-- All events but the log's own in the order of stream and version, one row per part that is still there, or one without
+-- part; without those whose stored names fit one of the patterns of `others`.
 SELECT event.stream, event.version, event.type, event.entry, log.idx + 1, payload.part, payload.ct
 FROM ledger.event
 LEFT JOIN ledger.log USING (stream, version)
 LEFT JOIN ledger.payload USING (stream, version)
-WHERE event.stream <> %(own)b
+WHERE event.stream <> %(own)b AND event.type NOT LIKE ALL (%(others)b::text[])
 ORDER BY event.stream, event.version, payload.part;
 
 -- name: some_streams
@@ -24,5 +25,5 @@ SELECT event.stream, event.version, event.type, event.entry, log.idx + 1, payloa
 FROM ledger.event
 LEFT JOIN ledger.log USING (stream, version)
 LEFT JOIN ledger.payload USING (stream, version)
-WHERE event.stream = ANY (%(streams)b::uuid[])
+WHERE event.stream = ANY (%(streams)b::uuid[]) AND event.type NOT LIKE ALL (%(others)b::text[])
 ORDER BY event.stream, event.version, payload.part;

@@ -17,10 +17,11 @@ from psycopg import Connection, IsolationLevel
 
 from db.pool import connect
 from db.queries import load
-from ledger.epochs import OWN, epoch_findings
+from ledger.epochs import epoch_findings
 from ledger.findings import Finding, limited
 from ledger.kek import KeyEncryptionKey
 from ledger.snapshot_keys import SnapshotKeys
+from ledger.streams import OF_CUSTOMERS
 from ledger.verify_log import log_findings
 from ledger.verify_notes import note_findings
 from ledger.verify_streams import stream_findings
@@ -31,7 +32,7 @@ _QUERIES: Final = load("ledger", "verify.sql")
 
 
 class Extent(NamedTuple):
-    """How much there is to verify: customers with events, events, and places of the log."""
+    """How much there is to verify: customers with events, events of all streams, and places of the log."""
 
     customers: int
     events: int
@@ -66,7 +67,7 @@ def keys_at(moment: Connection[Any], kek: KeyEncryptionKey, keys_conninfo: str |
 
 def extent_of(connection: Connection[Any]) -> Extent:
     """Count what `verify_evidence` will look at."""
-    (row,) = connection.execute(_QUERIES["extent"], OWN).fetchall()
+    (row,) = connection.execute(_QUERIES["extent"], OF_CUSTOMERS).fetchall()
     return Extent._make(row)
 
 

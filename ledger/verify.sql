@@ -70,8 +70,8 @@ ORDER BY made_at
 LIMIT %(most)s;
 
 -- name: extent
--- How much there is to verify: customers, their events, and the log up to its end.
-SELECT count(DISTINCT stream), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log)
+-- How much there is to verify: customers, all events, and the log up to its end.
+SELECT count(DISTINCT stream) FILTER (WHERE type NOT LIKE ALL (%(others)s::text[])), count(*), (SELECT coalesce(max(idx) + 1, 0) FROM ledger.log)
 FROM ledger.event
 WHERE stream <> %(own)s;
 

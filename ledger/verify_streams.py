@@ -1,7 +1,7 @@
-"""What must hold of each customer's stream: whole, readable, in line for the log, and remembered under its keys.
+"""What must hold of each stream, a customer's or the service's own: whole, readable, in line for the log, remembered.
 
-Walks all streams once, one customer after the other, and beside them what stands in the queue of the sealer and what
-is remembered of requests. One damaged event hides no other.
+Walks all streams once, one after the other, and beside them what stands in the queue of the sealer and what is
+remembered of requests. One damaged event hides no other.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def stream_findings(
 def _customers(connection: Connection[Any]) -> Iterator[_Customer]:
     """Everything about a stream together: all three readings come in the order of the streams."""
     readings: Sequence[Iterator[StoredStream | _Waiting | _Remembered]] = (
-        iter(read_streams(connection)),
+        iter(read_streams(connection, all_kinds=True)),
         map(_Waiting._make, _rows(connection, "waiting", OWN)),
         map(_Remembered._make, _rows(connection, "remembered")),
     )

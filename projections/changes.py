@@ -16,6 +16,7 @@ from psycopg import Connection
 
 from db.queries import load
 from domain.facts import ABSENT, Fact
+from domain.streams import StreamKind
 from projections.moves import Move
 from projections.projection import Batch
 
@@ -29,6 +30,7 @@ class Changes:
     """The projection."""
 
     name = "changes"
+    follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
         moves = batch.moves.moves

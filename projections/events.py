@@ -18,6 +18,7 @@ from psycopg import AsyncConnection, Connection
 from db import arrays
 from db.queries import load
 from domain.events import Envelope, RecordedEvent
+from domain.streams import StreamKind
 from ledger.plain import says_something, to_json
 from projections.projection import Batch
 
@@ -33,6 +34,7 @@ class Events:
     """The projection."""
 
     name = "events"
+    follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
         envelopes = [entry.event.envelope for entry in batch.events]

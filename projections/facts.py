@@ -19,6 +19,7 @@ from db.queries import load
 from domain.facts import ABSENT, Absent, Fact, Segment
 from domain.fold import History
 from domain.slots import parent_of
+from domain.streams import StreamKind
 from domain.values import EARLIEST
 from projections.moves import Closing, Open, Positioned, Rectangle
 from projections.portfolio import tallies
@@ -31,6 +32,7 @@ class Facts:
     """The projection."""
 
     name = "facts"
+    follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
         # closings first: the constraint is checked row by row

@@ -9,9 +9,10 @@ from uuid import UUID
 from eventsourcing.persistence import Notification, StoredEvent
 
 from domain.fold import History
+from domain.streams import StreamKind, stream_kind
 from ledger import codec
 from ledger.application import Ledger
-from ledger.epochs import LOG_STREAM, is_of_log
+from ledger.epochs import is_of_log
 from ledger.errors import DataKeyMissing, UnreadableEvent, translated
 from ledger.keys import KeyStore
 from ledger.pool import Pool
@@ -21,9 +22,13 @@ from projections.moves import Positioned
 
 
 class Stretch(NamedTuple):
-    """Events of customers, and up to which position these are all: the log's own entries are passed over."""
+    """Events of customers and of the service itself, and up to which position these are all.
+
+    The log's own entries are passed over.
+    """
 
     entries: list[Positioned]
+    of_service: list[Positioned]
     reached: int
 
 
@@ -44,23 +49,29 @@ class LogReader:
             "list[Notification]",
             self._ledger.recorder.select_notifications(position, limit, inclusive_of_start=False),
         )
-        customer_ids = {cast("UUID", sealed.originator_id) for sealed in notifications}
+        kinds = [_kind(sealed) for sealed in notifications]
+        customer_ids = {
+            cast("UUID", sealed.originator_id)
+            for sealed, kind in zip(notifications, kinds, strict=True)
+            if kind is StreamKind.CUSTOMER
+        }
         # The customers' keys at once; those of contact persons one by one, as entries name them, and then remembered.
-        self._keys.read_ahead(customer_ids - {LOG_STREAM})
+        self._keys.read_ahead(customer_ids)
         erased = self._ledger.erasures(customer_ids)
-        entries: list[Positioned] = []
+        stretch = Stretch([], [], position)
         reached = position
-        for sealed in notifications:
+        for sealed, kind in zip(notifications, kinds, strict=True):
             of_stream = erased.get(cast("UUID", sealed.originator_id), codec.NOTHING_ERASED)
             try:
-                if not is_of_log(sealed.originator_id):
+                if kind is not StreamKind.LOG:
+                    entries = stretch.of_service if kind.is_of_service else stretch.entries
                     entries.append(self._opened(sealed.id, sealed, of_stream))
             except EventUnreadable:
                 if reached == position:
                     raise
                 break
             reached = sealed.id
-        return Stretch(entries, reached)
+        return stretch._replace(reached=reached)
 
     def streams(self, customer_ids: Iterable[UUID], up_to: int) -> Iterator[list[Positioned]]:
         """All events of these customers up to a position, without what was erased by now.
@@ -87,3 +98,7 @@ class LogReader:
             return Positioned.of(position, codec.decode(stored, self._keys, erased))
         except (UnreadableEvent, DataKeyMissing) as error:
             raise EventUnreadable(position, str(error)) from error
+
+
+def _kind(sealed: Notification) -> StreamKind:
+    return StreamKind.LOG if is_of_log(sealed.originator_id) else stream_kind(sealed.topic)

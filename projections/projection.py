@@ -15,21 +15,29 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.streams import StreamKind
 from projections.moves import Moves, Positioned
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Neighbouring events of the log, or all of one customer's, and how they move the slots that they touch."""
+    """Neighbouring events of the log, or all of one customer's, and how they move the slots that they touch.
+
+    Those of the service itself move none.
+    """
 
     events: Sequence[Positioned]
     moves: Moves
 
 
 class Projection(Protocol):
-    """`name` is the key of its row in read.tracking; `apply` adds a batch to its tables."""
+    """`name` is the key of its row in read.tracking; `apply` adds a batch to its tables.
+
+    `follows` is the kind of streams whose events it is given, and no others.
+    """
 
     name: str
+    follows: StreamKind
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None: ...
 

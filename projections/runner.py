@@ -21,13 +21,14 @@ from psycopg import Connection, Cursor
 from db.pool import connect_for_turn
 from db.queries import load
 from domain.slots import forget_slots
+from domain.streams import StreamKind, stream_kind
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from projections.changes import Changes
 from projections.errors import AnotherRunner, ProjectionFailed
 from projections.events import Events
 from projections.facts import Facts, load_open
-from projections.log import LogReader
+from projections.log import LogReader, Stretch
 from projections.moves import Moves, Positioned
 from projections.portfolio.tallies import Tallies
 from projections.projection import Batch, Projection
@@ -94,10 +95,11 @@ class Runner:
         ahead = [other for other in positions.values() if other > position]
         ends = ahead if up_to is None else [*ahead, max(up_to, position)]
         limit = min([self._batch, *(end - position for end in ends)])
-        entries, reached = self._log.after(position, limit)
+        stretch = self._log.after(position, limit)
+        entries, reached = stretch.entries, stretch.reached
         if reached > position:
             due = [each for each in self._projections if positions[each.name] == position]
-            self._project(connection, due, position, entries, reached)
+            self._project(connection, due, position, stretch)
         # If we died before the commit, rows and positions are as before and the batch comes again; after it, both
         # have moved.
         self.status = Status(reached)
@@ -160,9 +162,9 @@ class Runner:
         connection: Connection[Any],
         due: Sequence[Projection],
         position: int,
-        entries: Sequence[Positioned],
-        reached: int,
+        stretch: Stretch,
     ) -> None:
+        entries, reached = stretch.entries, stretch.reached
         names = [projection.name for projection in due]
         with connection.transaction():
             # First of all: here waits who meets a rebuild that switches tables, and then finds the new ones.
@@ -172,13 +174,14 @@ class Runner:
             batches = [Batch(others, self._moves(connection, position, others))] if others else []
             batches += [whole(stream) for stream in self._log.streams(purged, reached)] if purged else []
             for projection in due:
+                of_customers = projection.follows is StreamKind.CUSTOMER
                 try:
-                    for customer_id in purged:
+                    for customer_id in purged if of_customers else ():
                         projection.forget(connection, customer_id)
-                    for batch in batches:
+                    for batch in batches if of_customers else _of_service(stretch, projection):
                         projection.apply(connection, batch)
                 except Exception as error:
-                    raise ProjectionFailed(projection.name, entries[0].position, reached, str(error)) from error
+                    raise ProjectionFailed(projection.name, position + 1, reached, str(error)) from error
             moved = connection.execute(
                 _QUERIES["advance"], {"names": names, "position": reached, "from_position": position}
             )
@@ -215,3 +218,9 @@ class Runner:
     def _take_turn(self) -> bool:
         row = self._connected().execute(_QUERIES["take_turn"]).fetchone()
         return row == (True,)
+
+
+def _of_service(stretch: Stretch, projection: Projection) -> list[Batch]:
+    """What a projection of the service's own streams is given of a stretch."""
+    followed = [entry for entry in stretch.of_service if stream_kind(entry.event.payload.type) is projection.follows]
+    return [Batch(followed, Moves())] if followed else []

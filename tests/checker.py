@@ -71,9 +71,11 @@ def check_at_rest(connection: Connection, kek: KeyEncryptionKey) -> None:
 
 def check_independently(connection: Connection, kek: KeyEncryptionKey) -> None:
     """What the product is not trusted with."""
-    streams = _streams(connection, kek)
-    positions = _check_log(connection, streams)
-    _check_stored(connection, streams)
+    every = _streams(connection, kek)
+    positions = _check_log(connection, every)
+    _check_stored(connection, every)
+    streams = _of_customers(every)
+    positions = {(stream, version): idx for (stream, version), idx in positions.items() if stream in streams}
     _check_profiles(connection, streams)
     _check_events(connection, streams, positions)
     _check_changes(connection, streams, positions)
@@ -91,7 +93,7 @@ def assert_verified(connection: Connection, kek: KeyEncryptionKey, read_models: 
 
 
 def _streams(connection: Connection, kek: KeyEncryptionKey) -> Streams:
-    """Every stream, decrypted but for what it has erased."""
+    """Every stream but the log's own, decrypted but for what it has erased."""
     wrapped = connection.execute("SELECT subject, kek, wrapped FROM keys.subject_key WHERE state = 'active'")
     data_keys = {subject: kek.unwrap(subject, name, key) for subject, name, key in wrapped}
     parts: dict[tuple[UUID, int], list[tuple[int, bytes]]] = defaultdict(list)
@@ -109,11 +111,19 @@ def _streams(connection: Connection, kek: KeyEncryptionKey) -> Streams:
     }
 
 
+def _of_customers(streams: Streams) -> Streams:
+    """Those of customers; what the service's own streams hold is one kind of events each."""
+    kinds = {stream: {event.payload.type.partition(".")[0] for event in events} for stream, events in streams.items()}
+    assert all(len(kinds_of_stream) == 1 for kinds_of_stream in kinds.values())
+    return {stream: events for stream, events in streams.items() if kinds[stream] == {"customer"}}
+
+
 def _check_stored(connection: Connection, streams: Streams) -> dict[UUID, CustomerFile]:
     """What the streams say is in line, remembered and held; the files that they fold to."""
     _check_in_line_once(connection, streams)
     _check_remembered(connection, streams)
-    files = {customer_id: CustomerFile.folded(customer_id, events) for customer_id, events in streams.items()}
+    of_customers = _of_customers(streams).items()
+    files = {customer_id: CustomerFile.folded(customer_id, events) for customer_id, events in of_customers}
     held = connection.execute("SELECT scheme, value, customer_id FROM read.identifier").fetchall()
     claimed = [(*claim, customer_id) for customer_id, file in files.items() for claim in file.claims()]
     assert sorted(held) == sorted(claimed)

@@ -1,6 +1,9 @@
-"""What can happen to a customer. One module per group of the event table; importing this declares them all."""
+"""What can happen to a customer, and to the service itself.
 
-from domain.events import classification, contacts, identity, lifecycle, needs, privacy, quality
+One module per group of the event table; importing this declares them all.
+"""
+
+from domain.events import access, classification, contacts, identity, lifecycle, needs, privacy, quality
 from domain.events.base import EVENT_TYPES, Payload, Personal, RecordedEvent
 from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Reason, Source
 
@@ -16,6 +19,7 @@ __all__ = [
     "Reason",
     "RecordedEvent",
     "Source",
+    "access",
     "classification",
     "contacts",
     "identity",

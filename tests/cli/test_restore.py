@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from uuid_utils.compat import uuid7
 
 from db.archive import read_archive
 from db.restoring import restoring
@@ -21,9 +22,10 @@ from tests.cli.service import Dossier, failure, wait_until
 from tests.damages import do
 from tests.damages.of_streams import PARTS
 from tests.ledger.conftest import KEK_TEXT
+from tests.ledger.service import event, of_service
 from tests.ledger.writing import attribute, write_path
 from tests.server import TestServer
-from tests.told import ACME, tell
+from tests.told import ACME, settle, tell
 
 LOADED = "SELECT to_regclass('ledger.event') IS NOT NULL"
 AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -34,6 +36,8 @@ def told(server: TestServer) -> Iterator[str]:
     with server.database() as conninfo:
         tell(conninfo)
         with write_path(conninfo) as path:
+            of_service(path).append(uuid7(), 0, [event()])
+            settle(conninfo)
             path.accept(attribute(ACME, "n", 5))  # waits for the sealer
         yield conninfo
 
@@ -81,7 +85,7 @@ def is_untouched(conninfo: str) -> bool:
 def test_a_backup_becomes_the_same_database(dossier: Dossier, told: str, backup: Path, empty: str) -> None:
     outcome = dossier("restore", backup, "--database-url", empty)
     assert (outcome.exit_code, outcome.err) == (0, "")
-    assert outcome.out.startswith("restored 2 customers, 16 events, ")
+    assert outcome.out.startswith("restored 2 customers, 17 events, ")
     before, after = rows(told, backup), rows(empty, backup)
     for table in ("ledger.event", "ledger.payload", "ledger.log", "ledger.idempotency", "keys.subject_key"):
         assert set(before[table]) <= set(after[table])
@@ -201,7 +205,7 @@ def test_keys_move_into_a_database_of_their_own_and_back(
         with psycopg.connect(of_keys) as keys, psycopg.connect(empty) as ledger:
             held = keys.execute("SELECT count(*) FROM keys.subject_key").fetchone()
             beside = ledger.execute("SELECT count(*) FROM keys.subject_key").fetchone()
-        assert (held, beside) == ((4,), (0,))
+        assert (held, beside) == ((5,), (0,))
         assert dossier("verify", "--database-url", empty).exit_code == 0
         assert dossier("backup", "--to", apart, "--database-url", empty).exit_code == 0
         elsewhere = ("--data", apart.with_name("elsewhere"), "--database-url", again)

@@ -67,10 +67,21 @@ _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "legal-hold-lifted": [{"hold_id": uid(61)}],
     "fact-retracted": [{"retracted_type": "customer.tier-reassigned", "slots": ["/tier/VALUE"]}],
 }
+_VIEW = {"principal": "u-1", "kind": "VIEW", "of": "PROFILE", "highest": "INTERNAL", "seen": [{"customer_id": uid(1)}]}
+_ONE_VIEW = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "purpose": {"code": "SALES"}}}
+_SEARCH = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "kind": "SEARCH", "answered": {"rows": 1, "question": {}}}}
+_VIEWS = {"began_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:00:01Z", "viewed": [_VIEW]}
+_OF_SERVICE: dict[str, list[dict[str, Any]]] = {
+    "access.profile-viewed": [_ONE_VIEW],
+    "access.sensitive-data-viewed": [_ONE_VIEW],
+    "access.profile-exported": [_ONE_VIEW],
+    "access.search-run": [_SEARCH],
+    "access.profiles-viewed": [_VIEWS],
+}
 _CONTENTS["tier-reassignment-requested"][0].pop("comment")
 
 PAYLOADS: list[Payload] = [
-    EVENT_TYPES[f"customer.{name}"].model_validate(content)
-    for name, contents in _CONTENTS.items()
+    EVENT_TYPES[name].model_validate(content)
+    for name, contents in [*((f"customer.{name}", own) for name, own in _CONTENTS.items()), *_OF_SERVICE.items()]
     for content in contents
 ]

@@ -7,6 +7,19 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.events import Actor, Envelope, Evidence, Payload, Reason, RecordedEvent, Source
+from domain.events.access import (
+    Answered,
+    ProfileExported,
+    ProfilesViewed,
+    ProfileViewed,
+    ReadBasis,
+    ReadKind,
+    ReadOf,
+    SearchRun,
+    Seen,
+    SensitiveDataViewed,
+    View,
+)
 from domain.events.classification import (
     AttributeRecorded,
     AttributeRemoved,
@@ -65,6 +78,8 @@ from domain.events.quality import (
     VerificationMethod,
     VerificationResult,
 )
+from domain.purposes import Purpose, PurposeCode
+from domain.slots import Sensitivity
 from domain.values import Budget
 from tests.make import at
 
@@ -73,6 +88,29 @@ CONTACT = UUID("01900000-0000-7000-8000-000000000002")
 OTHER_CONTACT = UUID("01900000-0000-7000-8000-000000000003")
 ITEM = UUID("01900000-0000-7000-8000-000000000004")
 EARLIER_EVENT = UUID("01900000-0000-7000-8000-000000000005")
+
+_VIEW = View(
+    principal="u-118",
+    principal_kind=ActorKind.HUMAN,
+    on_behalf_of="u-204",
+    kind=ReadKind.VIEW,
+    of=ReadOf.PROFILE,
+    highest=Sensitivity.SENSITIVE,
+    basis=ReadBasis(position=12, known_at=at("2026-03-01"), valid_at=at("2026-02-01")),
+    purpose=Purpose(code=PurposeCode.CREDIT_REVIEW, text="年度授信"),
+    seen=(Seen(customer_id=CUSTOMER, times=2, request_id="req-9"), Seen(customer_id=ITEM)),
+)
+_LISTED = View(
+    principal="u-118",
+    kind=ReadKind.SEARCH,
+    of=ReadOf.PORTFOLIO,
+    highest=Sensitivity.INTERNAL,
+    basis=ReadBasis(position=12),
+    seen=(Seen(customer_id=CUSTOMER),),
+    answered=Answered(
+        rows=2, sha256="ab" * 32, question={"where": [{"path": "/tier/VALUE"}]}, request_id="req-9", part=1, parts=2
+    ),
+)
 
 PAYLOADS: tuple[Payload, ...] = (
     CustomerRegistered(customer_kind=CustomerKind.ORGANISATION),
@@ -188,6 +226,11 @@ PAYLOADS: tuple[Payload, ...] = (
     ),
     LegalHoldPlaced(hold_id=ITEM, basis=HoldBasis.INVESTIGATION, reference="鲁0202民初17号"),
     LegalHoldLifted(hold_id=ITEM),
+    ProfileViewed(at=at("2026-03-02T08:29"), view=_VIEW),
+    SensitiveDataViewed(at=at("2026-03-02T08:29"), view=_VIEW),
+    ProfileExported(at=at("2026-03-02T08:29"), view=_LISTED),
+    SearchRun(at=at("2026-03-02T08:29"), view=_LISTED),
+    ProfilesViewed(began_at=at("2026-03-02T08:29"), ended_at=at("2026-03-02T08:30"), viewed=(_VIEW, _LISTED)),
 )
 
 

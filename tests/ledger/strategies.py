@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
+from annotated_types import Ge, MinLen
 from hypothesis import strategies as st
 from pydantic import BaseModel, StringConstraints
+from pydantic.fields import FieldInfo
 
 from domain.events import EVENT_TYPES, Payload
+from domain.events.access import Answered
 from domain.events.quality import FactCorrected
+from domain.events.service import ServicePayload
+from domain.purposes import Purpose, PurposeCode
 from domain.values import EARLIEST, LATEST, Budget
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
@@ -39,18 +45,19 @@ _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
 
 
 def payloads() -> st.SearchStrategy[Payload]:
-    """A payload of any type, corrections of all others included."""
+    """A payload of any type, corrections of all other types of customers' included."""
     plain = st.sampled_from(sorted(EVENT_TYPES.keys() - {FactCorrected.type})).flatmap(
         lambda name: models(EVENT_TYPES[name])
     )
-    corrected = plain.map(lambda payload: FactCorrected(replaced_type=payload.type, replacement=payload))
+    of_customers = plain.filter(lambda payload: not isinstance(payload, ServicePayload))
+    corrected = of_customers.map(lambda payload: FactCorrected(replaced_type=payload.type, replacement=payload))
     return plain | corrected
 
 
 def models(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Instances of a model; fields that have a default are sometimes left out."""
-    if model is Budget:
-        return _budgets()
+    if model in _OWN:
+        return _OWN[model]()
     required = {name: _field(model, name) for name, field in model.model_fields.items() if field.is_required()}
     optional = {name: _field(model, name) for name, field in model.model_fields.items() if not field.is_required()}
     return st.fixed_dictionaries(required, optional=optional).map(lambda fields: model(**fields))
@@ -63,12 +70,16 @@ def _field(model: type[BaseModel], name: str) -> st.SearchStrategy[Any]:
 
 def _annotated(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    metadata = [mark for each in metadata for mark in (each.metadata if isinstance(each, FieldInfo) else [each])]
     if origin is Annotated:
         return _annotated(arguments[0], [*arguments[1:], *metadata])
     if origin in (Union, types.UnionType):
         return st.one_of(*(_annotated(choice, []) for choice in arguments))
     if origin is tuple:
-        return st.lists(_annotated(arguments[0], []), max_size=4).map(tuple)
+        fewest = max((mark.min_length for mark in metadata if isinstance(mark, MinLen)), default=0)
+        return st.lists(_annotated(arguments[0], []), min_size=fewest, max_size=4).map(tuple)
+    if annotation is int and (least := [mark.ge for mark in metadata if isinstance(mark, Ge)]):
+        return st.integers(int(str(least[0])), 2**63 - 1)
     return _texts(metadata) if annotation is str else _plain(annotation)
 
 
@@ -97,3 +108,28 @@ def _budgets() -> st.SearchStrategy[Budget]:
             Budget, min=st.just(min(pair)), max=st.just(max(pair)), currency=st.sampled_from(["CNY", "EUR", "USD"])
         )
     )
+
+
+def _purposes() -> st.SearchStrategy[Purpose]:
+    said = [code for code in PurposeCode if code is not PurposeCode.OTHER]
+    text = _TEXT.map(lambda text: text.strip() or "x")
+    return st.builds(Purpose, code=st.sampled_from(said), text=st.none() | text) | st.builds(
+        Purpose, code=st.just(PurposeCode.OTHER), text=text
+    )
+
+
+def _answered() -> st.SearchStrategy[Answered]:
+    parts = st.tuples(*[st.integers(1, 2**63 - 1)] * 2)
+    return parts.flatmap(
+        lambda pair: st.builds(
+            Answered, rows=st.integers(0, 2**63 - 1), question=_JSON, part=st.just(min(pair)), parts=st.just(max(pair))
+        )
+    )
+
+
+_OWN: dict[type[BaseModel], Callable[[], st.SearchStrategy[Any]]] = {
+    Budget: _budgets,
+    Purpose: _purposes,
+    Answered: _answered,
+}
+"""Models whose fields depend on each other."""

@@ -29,6 +29,7 @@ from ledger.pack.verify import Verdict
 from ledger.verify import one_moment
 from tests.ledger.forge import Files, audited
 from tests.ledger.sealing import enqueue
+from tests.ledger.service import event, of_service
 from tests.ledger.signing import KEY, OTHER_KEY, Signing
 from tests.ledger.writing import Path as WritePath
 from tests.ledger.writing import attribute, registration, write_path
@@ -160,6 +161,18 @@ def test_disclosed_events_come_with_the_schemas_of_their_types(house: House) -> 
         text = json.loads(files[f"disclosure/{index}.0.json"])
         assert text["payload"].keys() <= schema["properties"]["payload"]["properties"].keys()
         assert text["envelope"].keys() <= schema["properties"]["envelope"]["properties"].keys()
+
+
+def test_a_stream_of_the_service_is_proved_by_a_pack_of_its_own(house: House) -> None:
+    stream = uuid7()
+    of_service(house.path).append(stream, 0, [event(), event()])
+    house.sign()
+    told, archive = house.packed(ALL, customer=stream)
+    files = contents(archive)
+    assert (told.events, told.disclosed, told.withheld) == (2, 2, 0)
+    assert faults(files) == {}
+    assert {entry["type"] for entry in events_in(files).values()} == {"access.profile-viewed"}
+    assert "schemas/access.profile-viewed.v1.json" in files
 
 
 def test_a_pack_carries_its_verifier_and_says_how_to_run_it(house: House) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from domain.streams import StreamKind
 from ledger.errors import DataKeyMissing
 from projections.basis import reached_position
 from projections.changes import Changes
@@ -28,6 +29,7 @@ class Breaking:
     """A read model that writes a row and then fails, until it is mended."""
 
     name = "breaking"
+    follows = StreamKind.CUSTOMER
 
     def __init__(self) -> None:
         self.mended = False
@@ -146,6 +148,7 @@ def test_of_two_runners_one_waits_until_the_other_ends(world: World) -> None:
 def test_a_position_that_somebody_else_moved_is_not_moved_again(world: World) -> None:
     class Overtaken:
         name = "overtaken"
+        follows = StreamKind.CUSTOMER
 
         def apply(self, connection: Connection[Any], batch: Batch) -> None:
             del batch
