@@ -36,6 +36,7 @@ class Action(StrEnum):
 
     REGISTER = "customer:enter"
     WRITE_FACTS = "customer:edit"
+    CORRECT = "customer:correct"
     VERIFY = "customer:verify"
     ASSIGN_OWNER = "owner:assign"
     ARCHIVE = "customer:archive"
@@ -90,6 +91,7 @@ _EDITING: Final = frozenset(
     {
         Action.REGISTER,
         Action.WRITE_FACTS,
+        Action.CORRECT,
         Action.VERIFY,
         Action.ASSIGN_OWNER,
         Action.ARCHIVE,

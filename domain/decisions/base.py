@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
+from domain.access import Action
 from domain.errors import FieldError, SubjectErased, UnknownItem
 from domain.events.base import Payload
 from domain.events.envelope import Actor, Circumstances, Evidence, Reason
@@ -87,10 +88,12 @@ class Case:
 class Command(Value, ABC):
     """What somebody asks for. `records` is the event it stands for and gives it its name in a list of changes.
 
-    `also_records`: events of other commands' making that may follow it.
+    `action` is what one must be allowed to do to ask for it. `also_records`: events of other commands' making that may
+    follow it.
     """
 
     records: ClassVar[type[Payload]]
+    action: ClassVar[Action]
     also_records: ClassVar[tuple[type[Payload], ...]] = ()
     on_archived_file: ClassVar[bool] = False
     touches_contacts: ClassVar[bool] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from domain.access import Action
 from domain.code_schemes import require_code, tag_edition
 from domain.decisions.base import Case, Command, Draft, change, checks
 from domain.errors import FieldError, NoChange, ReasonRequired
@@ -23,6 +24,7 @@ from domain.values import Code, JsonContent, Key, StaffId, Text
 @change
 class AssignOwner(Command):
     records: ClassVar[type[OwnerAssigned]] = OwnerAssigned
+    action: ClassVar[Action] = Action.ASSIGN_OWNER
 
     role: OwnerRole
     to_staff: StaffId
@@ -47,6 +49,7 @@ class AssignOwner(Command):
 @change
 class ApplyTag(Command):
     records: ClassVar[type[TagApplied]] = TagApplied
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     group: Code
     code: Code
@@ -59,6 +62,7 @@ class ApplyTag(Command):
 @change
 class RemoveTag(Command):
     records: ClassVar[type[TagRemoved]] = TagRemoved
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     group: Code
     code: Code
@@ -73,6 +77,7 @@ class RemoveTag(Command):
 @change
 class RecordAttribute(Command):
     records: ClassVar[type[AttributeRecorded]] = AttributeRecorded
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     key: Key
     value: JsonContent
@@ -84,6 +89,7 @@ class RecordAttribute(Command):
 @change
 class RemoveAttribute(Command):
     records: ClassVar[type[AttributeRemoved]] = AttributeRemoved
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     key: Key
 

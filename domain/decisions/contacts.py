@@ -9,6 +9,7 @@ from uuid import UUID
 import pycountry
 from pydantic import Field, StrictBool
 
+from domain.access import Action
 from domain.contact_points import normalised
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
 from domain.errors import (
@@ -43,6 +44,7 @@ from domain.values import CountryCode, Line, Value
 @change
 class ChangeAddress(Command):
     records: ClassVar[type[AddressChanged]] = AddressChanged
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     address_kind: AddressKind
     country: CountryCode
@@ -72,6 +74,7 @@ class AddContact(Command):
     """The first contact becomes the primary one; a later one only if `is_primary`, which replaces it."""
 
     records: ClassVar[type[ContactAdded]] = ContactAdded
+    action: ClassVar[Action] = Action.WRITE_FACTS
     touches_contacts: ClassVar[bool] = True
 
     contact_id: UUID | None = None
@@ -103,6 +106,7 @@ class AddContact(Command):
 @change
 class ChangeContactDetails(Command):
     records: ClassVar[type[ContactDetailsChanged]] = ContactDetailsChanged
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     contact_id: UUID
     changed: ContactDetails
@@ -122,6 +126,7 @@ class ChangeContactPoint(Command):
     """Records a new or changed contact point; a `value` of null takes it away."""
 
     records: ClassVar[type[ContactPointChanged]] = ContactPointChanged
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     contact_id: UUID
     point_id: UUID | None = None
@@ -153,6 +158,7 @@ class ChangeContactPoint(Command):
 @change
 class ReplacePrimaryContact(Command):
     records: ClassVar[type[PrimaryContactReplaced]] = PrimaryContactReplaced
+    action: ClassVar[Action] = Action.WRITE_FACTS
     touches_contacts: ClassVar[bool] = True
 
     new_contact_id: UUID
@@ -172,6 +178,7 @@ class RemoveContact(Command):
     """Removing the primary contact names its replacement, unless it is the last contact (I10)."""
 
     records: ClassVar[type[ContactRemoved]] = ContactRemoved
+    action: ClassVar[Action] = Action.WRITE_FACTS
     touches_contacts: ClassVar[bool] = True
 
     contact_id: UUID

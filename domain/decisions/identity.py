@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from domain.access import Action
 from domain.decisions.base import Case, Command, Draft, change, checks
 from domain.errors import (
     EffectiveDateOutOfRange,
@@ -25,6 +26,7 @@ from domain.values import Day, LanguageTag, Line
 @change
 class ChangeLegalName(Command):
     records: ClassVar[type[LegalNameChanged]] = LegalNameChanged
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     name: Line
     language: LanguageTag | None = None
@@ -39,6 +41,7 @@ class ChangeLegalName(Command):
 @change
 class RecordIdentifier(Command):
     records: ClassVar[type[IdentifierRecorded]] = IdentifierRecorded
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     scheme: str = Field(max_length=32)
     value: Line
@@ -59,6 +62,7 @@ class RecordIdentifier(Command):
 @change
 class RevokeIdentifier(Command):
     records: ClassVar[type[IdentifierRevoked]] = IdentifierRevoked
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     scheme: str = Field(max_length=32)
     value: Line

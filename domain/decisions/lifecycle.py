@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from domain.access import Action
 from domain.decisions.base import Case, Command, Draft
 from domain.decisions.classification import AssignOwner
 from domain.decisions.contacts import AddContact, ChangeAddress, NewPoint
@@ -27,6 +28,7 @@ from domain.values import CountryCode, LanguageTag, Line, StaffId, Value
 
 class RegisterCustomer(Command):
     records: ClassVar[type[CustomerRegistered]] = CustomerRegistered
+    action: ClassVar[Action] = Action.REGISTER
 
     customer_kind: CustomerKind
 
@@ -92,6 +94,7 @@ class Registration(Value):
 
 class ArchiveCustomer(Command):
     records: ClassVar[type[CustomerArchived]] = CustomerArchived
+    action: ClassVar[Action] = Action.ARCHIVE
 
     reason_code: ArchiveReason
 
@@ -101,6 +104,7 @@ class ArchiveCustomer(Command):
 
 class ReinstateCustomer(Command):
     records: ClassVar[type[CustomerReinstated]] = CustomerReinstated
+    action: ClassVar[Action] = Action.ARCHIVE
     on_archived_file: ClassVar[bool] = True
 
     def decide(self, case: Case) -> Iterator[Draft]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from domain.access import Action
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
 from domain.errors import CauseAnalysisRequired, FieldError, InvalidField
 from domain.events.needs import NeedClosed, NeedDetails, NeedIdentified, NeedOutcome, NeedRevised
@@ -17,6 +18,7 @@ from domain.values import Budget, Day, Duration, Line, Text
 @change
 class IdentifyNeed(Command):
     records: ClassVar[type[NeedIdentified]] = NeedIdentified
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     need_id: UUID | None = None
     statement: Text
@@ -36,6 +38,7 @@ class IdentifyNeed(Command):
 @change
 class ReviseNeed(Command):
     records: ClassVar[type[NeedRevised]] = NeedRevised
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     need_id: UUID
     changes: NeedDetails
@@ -55,6 +58,7 @@ class ReviseNeed(Command):
 @change
 class CloseNeed(Command):
     records: ClassVar[type[NeedClosed]] = NeedClosed
+    action: ClassVar[Action] = Action.WRITE_FACTS
 
     need_id: UUID
     outcome: NeedOutcome

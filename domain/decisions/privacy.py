@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import StrictBool
 
+from domain.access import Action, Role, has_role
 from domain.decisions.base import Case, Command, Draft, NewId
 from domain.erasure import erased_slots, subjects_in
 from domain.errors import (
@@ -45,7 +46,7 @@ from domain.fold import History
 from domain.privacy import ErasureRequest
 from domain.values import Line, Text
 
-PRIVACY_OFFICER = "privacy"
+PRIVACY_OFFICER = Role.PRIVACY
 
 
 class _OfPrivacy(Command):
@@ -56,6 +57,7 @@ class RequestErasure(_OfPrivacy):
     """Of a contact person's values, or of everything about a customer that is an individual."""
 
     records: ClassVar[type[ErasureRequested]] = ErasureRequested
+    action: ClassVar[Action] = Action.REQUEST_ERASURE
 
     request_id: UUID | None = None
     subject: UUID
@@ -119,6 +121,7 @@ class ApproveErasure(_Answer):
     """
 
     records: ClassVar[type[ErasureApproved]] = ErasureApproved
+    action: ClassVar[Action] = Action.DECIDE_ERASURE
     also_records: ClassVar[tuple[type[Payload], ...]] = (PersonalDataErased,)
 
     after_hold: StrictBool = False
@@ -145,6 +148,7 @@ class ApproveErasure(_Answer):
 
 class RejectErasure(_Answer):
     records: ClassVar[type[ErasureRejected]] = ErasureRejected
+    action: ClassVar[Action] = Action.DECIDE_ERASURE
 
     def decide(self, case: Case) -> Iterator[Draft]:
         request = self._open_request(case)
@@ -156,6 +160,7 @@ class WithdrawErasure(_Answer):
     """By whoever made the request."""
 
     records: ClassVar[type[ErasureWithdrawn]] = ErasureWithdrawn
+    action: ClassVar[Action] = Action.REQUEST_ERASURE
 
     def decide(self, case: Case) -> Iterator[Draft]:
         request = self._open_request(case)
@@ -170,6 +175,7 @@ class PlaceLegalHold(_OfPrivacy):
     """From here on nothing of the file is erased. `reference` names the case outside, such as a file number."""
 
     records: ClassVar[type[LegalHoldPlaced]] = LegalHoldPlaced
+    action: ClassVar[Action] = Action.HOLD
 
     hold_id: UUID | None = None
     basis: HoldBasis = HoldBasis.LEGAL_HOLD
@@ -191,6 +197,7 @@ class LiftLegalHold(_OfPrivacy):
     """By another privacy officer than who placed it. Erasures approved meanwhile are carried out with the last hold."""
 
     records: ClassVar[type[LegalHoldLifted]] = LegalHoldLifted
+    action: ClassVar[Action] = Action.HOLD
     also_records: ClassVar[tuple[type[Payload], ...]] = (PersonalDataErased,)
 
     hold_id: UUID
@@ -238,7 +245,7 @@ def _history(case: Case) -> History:
 def _require_officer(case: Case) -> None:
     if case.actor.kind is not ActorKind.HUMAN:
         raise FourEyesViolation("only a human decides", FieldError("", f"{case.actor.id} is no human"))
-    if PRIVACY_OFFICER not in case.actor.roles:
+    if not has_role(case.actor.roles, PRIVACY_OFFICER):
         raise RoleRequired(
             "this is for privacy officers",
             FieldError("", f"{case.actor.id} does not have the role {PRIVACY_OFFICER}"),
@@ -250,7 +257,7 @@ def _require_second_person(case: Case, first: str, first_for: str | None, what: 
     actor = case.actor
     refusals = {
         "only a human decides": actor.kind is not ActorKind.HUMAN,
-        f"the role {PRIVACY_OFFICER} is needed": PRIVACY_OFFICER not in actor.roles,
+        f"the role {PRIVACY_OFFICER} is needed": not has_role(actor.roles, PRIVACY_OFFICER),
         f"same actor as {first}, who asked for it": actor.id == first,
         "acts for who asked for it": actor.on_behalf_of == first,
         "it was asked for on this person's behalf": first_for == actor.id,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from domain.access import Action, has_role
 from domain.decisions.base import CHECKS, COMMANDS, Case, Command, Draft
 from domain.decisions.tier import APPROVER, is_protected
 from domain.erasure import subjects_in
@@ -45,6 +46,7 @@ class CorrectFact(Command):
     """
 
     records: ClassVar[type[FactCorrected]] = FactCorrected
+    action: ClassVar[Action] = Action.CORRECT
     on_archived_file: ClassVar[bool] = True
     touches_contacts: ClassVar[bool] = True
 
@@ -89,6 +91,7 @@ class CorrectFact(Command):
 
 class RetractFact(Command):
     records: ClassVar[type[FactRetracted]] = FactRetracted
+    action: ClassVar[Action] = Action.CORRECT
     on_archived_file: ClassVar[bool] = True
     touches_contacts: ClassVar[bool] = True
 
@@ -110,6 +113,7 @@ class VerifyField(Command):
     """
 
     records: ClassVar[type[FieldVerified]] = FieldVerified
+    action: ClassVar[Action] = Action.VERIFY
 
     path: SlotName
     value_event_id: UUID
@@ -194,7 +198,7 @@ def _require_second_person(case: Case, target: FactEvent, original: TierReassign
     involved = {setter.id, setter.on_behalf_of, original.approver_id}
     involved.add(case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now))
     is_second = actor.id not in involved and (actor.on_behalf_of is None or actor.on_behalf_of not in involved)
-    if actor.kind is not ActorKind.HUMAN or APPROVER not in actor.roles or not is_second:
+    if actor.kind is not ActorKind.HUMAN or not has_role(actor.roles, APPROVER) or not is_second:
         raise FourEyesViolation(
             "a protected tier is corrected by a second person",
             FieldError("", f"a human with the role {APPROVER}, who neither set it nor owns the account"),

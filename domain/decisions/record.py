@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import zip_longest
 from uuid import UUID
 
+from domain.access import Role, has_role
 from domain.code_schemes import policy
 from domain.decisions.base import CHECKS, Case, Command, Draft, NewId
 from domain.erasure import subjects_in
@@ -35,7 +36,7 @@ from domain.events.lifecycle import CustomerRegistered
 from domain.facts import ABSENT, Timeline, same_json
 from domain.file import CustomerFile
 
-IMPORTER = "importer"
+IMPORTER = Role.IMPORTER
 BACKDATED = "BACKDATED"
 
 
@@ -105,7 +106,7 @@ def _admit(item: Change, case: Case) -> None:
     case.require_living(case.file.customer_id, "")
     if case.file.archived and not item.command.on_archived_file:
         raise CustomerArchived("the file is archived; reinstate it first")
-    if item.circumstances.initial_load and IMPORTER not in case.actor.roles:
+    if item.circumstances.initial_load and not has_role(case.actor.roles, IMPORTER):
         raise RoleRequired(
             "only an importer may mark an initial load",
             FieldError("/initial_load", f"{case.actor.id} does not have the role {IMPORTER}"),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Self
 from uuid import UUID
 
+from domain.access import Action, Role, has_role
 from domain.code_schemes import policy, require_code, tier_edition
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
 from domain.errors import (
@@ -36,7 +37,7 @@ from domain.file import TierRequest
 from domain.slots import pointer
 from domain.values import Code, Instant, Text
 
-APPROVER = "tier:approve"
+APPROVER = Role.APPROVER
 
 
 @change
@@ -44,6 +45,7 @@ class AssignTier(Command):
     """`basis` RULE is for service accounts; it needs no second person, a person's choice may."""
 
     records: ClassVar[type[TierReassigned]] = TierReassigned
+    action: ClassVar[Action] = Action.ASSIGN_TIER
 
     scheme: Code = "VALUE"
     to_code: Code
@@ -67,6 +69,7 @@ class AssignTier(Command):
 
 class RequestTierReassignment(Command):
     records: ClassVar[type[TierReassignmentRequested]] = TierReassignmentRequested
+    action: ClassVar[Action] = Action.REQUEST_TIER
 
     request_id: UUID | None = None
     scheme: Code = "VALUE"
@@ -125,6 +128,7 @@ class ApproveTierReassignment(_Answer):
     """By another human with the role tier:approve: not the requester, their delegate, or the account owner."""
 
     records: ClassVar[type[TierReassignmentApproved]] = TierReassignmentApproved
+    action: ClassVar[Action] = Action.DECIDE_TIER
 
     def decide(self, case: Case) -> Iterator[Draft]:
         request = self._open_request(case)
@@ -148,6 +152,7 @@ class ApproveTierReassignment(_Answer):
 
 class RejectTierReassignment(_Answer):
     records: ClassVar[type[TierReassignmentRejected]] = TierReassignmentRejected
+    action: ClassVar[Action] = Action.DECIDE_TIER
 
     def decide(self, case: Case) -> Iterator[Draft]:
         _require_second_person(case, self._open_request(case))
@@ -158,6 +163,7 @@ class WithdrawTierReassignment(_Answer):
     """By whoever made the request."""
 
     records: ClassVar[type[TierReassignmentWithdrawn]] = TierReassignmentWithdrawn
+    action: ClassVar[Action] = Action.REQUEST_TIER
 
     def decide(self, case: Case) -> Iterator[Draft]:
         request = self._open_request(case)
@@ -203,7 +209,7 @@ def _require_second_person(case: Case, request: TierRequest) -> None:
     owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
     refusals = {
         "only a human decides": actor.kind is not ActorKind.HUMAN,
-        f"the role {APPROVER} is needed": APPROVER not in actor.roles,
+        f"the role {APPROVER} is needed": not has_role(actor.roles, APPROVER),
         f"same actor as requester {request.requester}": actor.id == request.requester,
         "acts for the requester": actor.on_behalf_of == request.requester,
         "the request was made on this person's behalf": request.requester_for == actor.id,

@@ -1,4 +1,4 @@
-"""docs/events.md says what the code says, no more and no less."""
+"""docs/events.md and docs/access.md say what the code says, no more and no less."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from domain import decisions
+from domain.access import Action, Principal, Resource, Role, allowed, ceiling
 from domain.decisions import Command
 from domain.events import EVENT_TYPES, Payload
+from domain.events.envelope import ActorKind
 from domain.events.service import ServicePayload
-from domain.slots import kind_of
+from domain.slots import SLOTS, kind_of
 from tests.domain.payloads import PAYLOADS
 
 DOCS = Path(decisions.__file__).parents[2] / "docs"
@@ -83,3 +85,47 @@ def all_commands(command: Any) -> Iterator[type[Command]]:
     for subclass in command.__subclasses__():
         yield subclass
         yield from all_commands(subclass)
+
+
+def test_the_tables_of_access_are_those_of_the_code() -> None:
+    tables = access_tables()
+    assert tables["action"] == [[action, *granting(action)] for action in Action]
+    of_each = {role: Principal("u-1", roles=frozenset({role}), scopes=frozenset({"class:sensitive"})) for role in Role}
+    own = Resource(owners={"ACCOUNT_MANAGER": "u-1"})
+    assert tables["role"] == [[role, ceiling(who, own), ceiling(who)] for role, who in of_each.items()]
+    assert tables["slot"] == [
+        [kind.pattern, kind.sensitivity + (f", of an individual {kind.of_individual}" if kind.of_individual else "")]
+        for kind in SLOTS
+    ]
+
+
+def granting(action: Action) -> list[str]:
+    """Who is granted the action: people and programs, or people alone."""
+
+    def may(kind: ActorKind) -> list[Role]:
+        return [role for role in Role if allowed(Principal("u-1", kind, frozenset({role})), action)]
+
+    people, programs = may(ActorKind.HUMAN), may(ActorKind.SERVICE)
+    assert programs in (people, [])
+    return [
+        "" if programs else "(people only)",
+        "every role" if len(people) == len(Role) else ", ".join(people),
+    ]
+
+
+def access_tables() -> dict[str, list[list[str]]]:
+    """By the title of its first column each table of docs/access.md, without its prose."""
+    found: dict[str, list[list[str]]] = {}
+    for line in (DOCS / "access.md").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("| ") or line.startswith("| ---"):
+            continue
+        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not name.startswith("`"):
+            rows = found[name] = []
+            continue
+        if rows is found.get("action"):
+            cells[0] = "(people only)" if cells[0].endswith("(people only)") else ""
+        elif rows is found.get("role"):
+            del cells[0]
+        rows.append([name.strip("`"), *cells])
+    return found

@@ -131,7 +131,7 @@ def test_an_approved_tier_takes_effect_when_the_request_says() -> None:
     ("actor", "why"),
     [
         (CLERK.model_copy(update={"roles": ("tier:approve",)}), "same actor as requester u-118"),
-        (Actor(id="u-302"), "the role tier:approve is needed"),
+        (Actor(id="u-302"), "the role approver is needed"),
         (Actor(id="bot", kind=ActorKind.SERVICE, roles=("tier:approve",)), "only a human decides"),
         (Actor(id="u-303", roles=("tier:approve",), on_behalf_of="u-118"), "acts for the requester"),
         (Actor(id="u-204", roles=("tier:approve",)), "owns the account"),
