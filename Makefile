@@ -26,7 +26,7 @@ $(installed): requirements.txt pyproject.toml
 	@touch $@
 
 run: $(installed)
-	@exec $(bin)/dossier serve --data data --port $(PORT)
+	@exec $(bin)/dossier serve --development --data data --port $(PORT)
 
 test: $(installed)
 	$(bin)/pytest -n auto -m "not long"

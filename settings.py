@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     sample: bool = True
     """Whether an empty database is filled with the sample customers when the service starts."""
 
+    development: bool = False
+    """Whether the service believes tokens that `dossier token` signs on this machine, for whomever it is asked."""
+
     jwt_key_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "keys" / "jwt.pem")]
     """The private key that signs development tokens, PEM; its public half verifies them."""
 
@@ -100,14 +103,60 @@ class Settings(BaseSettings):
     """How long a client may take to send the head of a request, to send the body, to read an answer, and to ask again.
     A proxy in front must let go of an idle connection sooner than we do."""
 
+    # Whose bearer tokens are believed; see docs/identity.md.
+
+    jwks_file: Path | None = None
+    jwks_url: Annotated[str, Field(pattern=r"^https://[^\s/?#@]+([/?][^\s#]*)?$")] | None = None
+    """Where the issuer's public keys are read, a JWK set: one of both, unless this is for development."""
+
+    jwks_refresh_seconds: Annotated[float, Field(ge=1)] = 300.0
+    """How often the address is asked for the set."""
+
+    jwks_again_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How soon at the earliest it is asked once more: after a failure, and for a token with a key that is not known."""
+
+    jwks_max_age_seconds: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long the last set counts while the address gives out none."""
+
     jwt_issuer: str = "dossier"
     jwt_audience: str = "dossier"
+
+    jwt_types: str = "at+jwt"
+    """What the header `typ` of a token may be, apart by blanks; during development JWT and nothing are taken too."""
+
+    jwt_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = 30.0
+    """By how much the issuer's clock may differ from ours."""
+
+    jwt_roles_claim: Annotated[str, Field(pattern="^/.")] = "/roles"
+    """Where in a token's claims the roles are, as a JSON Pointer."""
+
+    jwt_scope_claim: Annotated[str, Field(pattern="^/.")] = "/scope"
+    """Where the scopes are, as a JSON Pointer. Where there are none, a token may do all that its roles may."""
+
+    jwt_service_claim: Annotated[str, Field(pattern="^[^=]+=.+$")] | None = None
+    """A claim and its value, NAME=VALUE, by which the issuer marks the tokens of programs."""
 
     url: str | None = None
     """Where a client finds the service; None means the service of the data folder."""
 
     token: SecretStr | None = None
     """What a client shows to the service; None means the development token of the data folder."""
+
+    @property
+    def issuer_obstacle(self) -> str | None:
+        """Why it is not settled whose tokens are believed; None when it is."""
+        sources = [self.development, self.jwks_file is not None, self.jwks_url is not None]
+        if not any(sources):
+            return (
+                "nobody could come in: name your issuer of tokens (DOSSIER_JWKS_URL or DOSSIER_JWKS_FILE, see "
+                "docs/identity.md), or say --development (DOSSIER_DEVELOPMENT=true), where anybody on this machine can "
+                "be anybody"
+            )
+        if sum(sources) > 1:
+            return "DOSSIER_DEVELOPMENT, DOSSIER_JWKS_FILE and DOSSIER_JWKS_URL exclude each other"
+        if not self.development and "jwt_issuer" not in self.model_fields_set:
+            return "DOSSIER_JWT_ISSUER must say what the tokens name as their issuer"
+        return None
 
     @property
     def conninfo(self) -> str | None:

@@ -8,13 +8,12 @@ from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api import errors, openapi
+from api.believed_tokens import verifier_of
 from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
@@ -43,7 +42,6 @@ from api.routes import (
     replay,
     timelines,
 )
-from api.tokens import TokenVerifier
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
 from domain.slots import forget_slots
@@ -133,10 +131,11 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     app.state.strangers = asyncio.Semaphore(STRANGERS)
     log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
     app.state.scrub_record = ScrubRecord.of(settings.data)
+    verifier = verifier_of(settings)
     app.state.service = Service(
         writer,
         readers,
-        _verifier(settings),
+        verifier,
         uuid7,
         records.read_history,
         BodyRooms(settings.body_bytes),
@@ -156,13 +155,16 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         wait_seconds=settings.read_wait_seconds,
     )
     try:
-        async with forgetting(
-            current_profiles.forget_unused,
-            files.forget,
-            keys.forget_expired,
-            forget_slots,
-            forget_places,
-            layout_of.cache_clear,
+        async with (
+            verifier.keys.kept(),
+            forgetting(
+                current_profiles.forget_unused,
+                files.forget,
+                keys.forget_expired,
+                forget_slots,
+                forget_places,
+                layout_of.cache_clear,
+            ),
         ):
             yield
     finally:
@@ -181,20 +183,6 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
-
-
-def _verifier(settings: Settings) -> TokenVerifier:
-    """Verifies against the key file's public half: a private key is accepted, and only its public half kept."""
-    pem = settings.jwt_key_file.read_bytes()
-    if b"PRIVATE KEY" in pem:
-        private = serialization.load_pem_private_key(pem, password=None)
-        key = private.public_key() if isinstance(private, Ed25519PrivateKey) else None
-    else:
-        public = serialization.load_pem_public_key(pem)
-        key = public if isinstance(public, Ed25519PublicKey) else None
-    if key is None:
-        raise ValueError(f"{settings.jwt_key_file} holds no Ed25519 key")
-    return TokenVerifier(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
 
 def _log_key(settings: Settings) -> str | None:

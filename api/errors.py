@@ -6,9 +6,10 @@ point at the fields, as JSON Pointers into the body or as the names of headers a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
@@ -95,7 +96,12 @@ MOST_FIELDS: Final = 100
 
 
 class Problem(Exception):
-    """A problem of HTTP itself (credentials, preconditions, the shape of a request)."""
+    """A problem of HTTP itself (credentials, preconditions, the shape of a request).
+
+    `headers` are added to its answer.
+    """
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, slug: str, status: int, title: str, detail: str, *fields: FieldError, **extra: Any) -> None:
         super().__init__(detail)
@@ -158,8 +164,6 @@ def answer(request: Request, slug: str, status: int, title: str, detail: str, **
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
     return Response(to_json(content), status, headers, MEDIA_TYPE)
 
 
@@ -183,9 +187,11 @@ def _plain_detail(error: Exception, status: int) -> str:
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this class alone
-    return answer(
+    response = answer(
         request, error.slug, error.status, error.title, error.detail, **error.extra, errors=_listed(error.fields)
     )
+    response.headers.update(error.headers)
+    return response
 
 
 async def _parameters(request: Request, error: Exception) -> Response:

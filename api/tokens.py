@@ -1,73 +1,86 @@
-"""Who is asking: bearer tokens (JWT, EdDSA), checked against one public key; the actor comes from nowhere else.
+"""Who is asking: bearer tokens, verified by the issuer's public keys; the actor comes from nowhere else.
 
-A verified token is remembered until it expires, so that a busy client costs one signature check.
+A verified token is remembered until it expires, so that a busy client costs one signature check: a look into a table.
+What must stay true: nothing is remembered longer than what it was concluded from. When the issuer's keys change,
+everything is forgotten.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Final
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import ValidationError
 
+from api.claims import Caller, Expected, Unfit, caller_of, header_of
 from api.errors import Problem
+from api.issuer import IssuerKeys
+from api.key_set import ALGORITHMS, KeyUnfit, KeyUnknown
 from domain.events import Actor
-from domain.events.envelope import ActorKind
 
-ALGORITHM: Final = "EdDSA"
 _REMEMBERED: Final = 10_000
+_SIGNATURES: Final = jwt.PyJWS(sorted(ALGORITHMS))
+
+
+class Unauthorized(Problem):
+    """401. `challenge` is what the header WWW-Authenticate says: fixed words, nothing of the request (RFC 6750)."""
+
+    def __init__(self, detail: str, challenge: str = "Bearer") -> None:
+        super().__init__("unauthorized", 401, "A valid bearer token is needed", detail)
+        self.headers = {"WWW-Authenticate": challenge}
+
+
+class SignedByUnknownKey(Unauthorized):
+    """The token names a key that the issuer's set has not: the set may have moved on."""
 
 
 class TokenVerifier:
-    """Turns a token into its actor. Claims: sub, kind, name, roles, on_behalf_of; exp, iat, iss, aud required."""
+    """Turns a token into who it speaks for."""
 
-    def __init__(self, public_key: Ed25519PublicKey, *, issuer: str, audience: str) -> None:
-        self._public_key = public_key
-        self._issuer = issuer
-        self._audience = audience
-        self._verified: OrderedDict[str, tuple[float, Actor]] = OrderedDict()
+    def __init__(self, keys: IssuerKeys, expected: Expected) -> None:
+        self.keys = keys
+        self._expected = expected
+        self._verified: OrderedDict[str, Caller] = OrderedDict()
+        keys.when_changed(self._verified.clear)
 
     def actor(self, token: str) -> Actor:
-        """The acting person or service. Raises Problem 401."""
+        """The acting person or service. Raises Unauthorized, or Problem 503 while no key of the issuer is at hand."""
         remembered = self._verified.get(token)
-        if remembered is not None and time.time() < remembered[0]:
-            return remembered[1]
-        claims = self._claims(token)
-        actor = _actor(claims)
-        self._verified[token] = (claims["exp"], actor)
+        if remembered is not None and time.time() < remembered.expires_at:
+            return remembered.actor
+        caller = self._caller(token)
+        self._verified[token] = caller
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
-        return actor
+        return caller.actor
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _caller(self, token: str) -> Caller:
         try:
-            return jwt.decode(
-                token,
-                self._public_key,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=self._audience,
-                options={"require": ["exp", "iat", "sub", "iss", "aud"]},
-            )
+            header = header_of(token, self._expected)
+            if not self.keys.current.keys:
+                raise Problem("issuer-unavailable", 503, "Tokens cannot be verified", "come back in a moment")
+            key = self.keys.current.key_for(header.kid, header.algorithm)
+            payload = _SIGNATURES.decode_complete(token, key, [header.algorithm])["payload"]
+            return caller_of(payload, self._expected, time.time())
+        except Unfit as error:
+            raise _invalid(str(error)) from error
+        except KeyUnknown as error:
+            raise SignedByUnknownKey("its key is not known", _INVALID) from error
+        except KeyUnfit as error:
+            raise _invalid("its key does not verify by that algorithm") from error
         except jwt.InvalidTokenError as error:
-            raise unauthorized(str(error)) from error
+            # Not the library's words, which may quote the token.
+            raise _invalid("its signature does not hold") from error
 
 
-def unauthorized(detail: str) -> Problem:
-    return Problem("unauthorized", 401, "A valid bearer token is needed", detail)
+_INVALID: Final = 'Bearer error="invalid_token"'
 
 
-def _actor(claims: dict[str, Any]) -> Actor:
-    try:
-        return Actor(
-            id=claims["sub"],
-            kind=claims.get("kind", ActorKind.HUMAN),
-            name_at_time=claims.get("name"),
-            roles=claims.get("roles", ()),
-            on_behalf_of=claims.get("on_behalf_of"),
-        )
-    except ValidationError as error:
-        raise unauthorized("the token's claims do not describe an actor") from error
+def _invalid(detail: str) -> Unauthorized:
+    return Unauthorized(detail, _INVALID)
+
+
+def unauthorized(detail: str) -> Unauthorized:
+    """For a request without a token."""
+    return Unauthorized(detail)

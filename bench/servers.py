@@ -45,7 +45,8 @@ class Server:
 @contextmanager
 def service(conninfo: str, data: Path, *options: str) -> Iterator[Server]:
     """Run `dossier serve` on a database. Raises Unsuitable when it does not start."""
-    command = [sys.executable, "-m", "cli.main", "serve", "--data", str(data), "--port", "0", "--no-sample", *options]
+    command = [sys.executable, "-m", "cli.main", "serve", "--development", "--data", str(data), "--port", "0"]
+    command += ["--no-sample", *options]
     announced = data / "service.json"
     with _running([*command, "--database-url", conninfo], data.with_suffix(".log"), announced.exists):
         url = urlsplit(json.loads(announced.read_text())["url"])

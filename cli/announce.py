@@ -35,12 +35,13 @@ def announce(settings: Settings, url: str, request: StopRequest) -> None:
 
 
 async def _announce(settings: Settings, url: str, request: StopRequest) -> None:
-    token = sign_token(settings, _DEVELOPER)
-    async with ServiceClient(url, token) as client:
+    token = sign_token(settings, _DEVELOPER) if settings.development else None
+    async with ServiceClient(url, token or "") as client:
         await _wait_ready(client, request)
         if request.is_made:
             return
-        if settings.sample and not (await client.get("/v1/customers", {"limit": "1"})).json()["items"]:
+        # Whose tokens another issuer signs, we have none to tell the sample with.
+        if token and settings.sample and not (await client.get("/v1/customers", {"limit": "1"})).json()["items"]:
             typer.echo("an empty database: telling the histories of the sample customers ...")
             await tell_sample(settings, url)
     ServiceFiles(settings.data).write(url, token)
@@ -65,7 +66,9 @@ async def _wait_ready(client: ServiceClient, request: StopRequest) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _banner(settings: Settings, url: str, token: str) -> str:
+def _banner(settings: Settings, url: str, token: str | None) -> str:
+    if token is None:
+        return f"\nDossier serves at {url} (Ctrl-C ends it)\n"
     command = shlex.quote(_shortest(Path(sys.argv[0])))
     where = "" if settings.data == Path("data").absolute() else f" --data {shlex.quote(_shortest(settings.data))}"
     token_file = shlex.quote(_shortest(settings.data / "token"))

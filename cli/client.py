@@ -156,7 +156,7 @@ def find_service(settings: Settings) -> tuple[str, str]:
         )
     token = settings.token.get_secret_value() if settings.token else files.read_token()
     if token is None:
-        raise Unauthorized("no token: set DOSSIER_TOKEN, or make one with `dossier token --actor ...`")
+        raise Unauthorized("no token: set DOSSIER_TOKEN; for development, `dossier token --actor ...` makes one")
     if not (token.isascii() and token.isprintable()):
         raise Unauthorized("the token is malformed")
     return url, token

@@ -9,6 +9,7 @@ stops last.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ from ledger.log_key import log_key_at
 from settings import Settings
 
 _BACKLOG = 2048
+_WARNING = (
+    "dossier: DEVELOPMENT MODE: whoever can read this data folder can sign a token for anybody, with any role. "
+    "Never with real customers: name your issuer of tokens instead (docs/identity.md)"
+)
 
 
 def serve(
@@ -45,15 +50,19 @@ def serve(
     ] = None,
     database_url: DatabaseOption = None,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Leave an empty database empty.")] = False,
+    development: Annotated[
+        bool, typer.Option("--development", help="Believe the tokens of `dossier token`: anybody here can be anybody.")
+    ] = False,
 ) -> None:
     """Run the service: the database, the API, and the read models that follow the log."""
     said = {"data": data, "host": host, "port": port, "workers": workers, "database_url": database_url}
-    settings = load_settings(**said, sample=False if no_sample else None)
+    settings = load_settings(**said, sample=False if no_sample else None, development=development or None)
     run_service(settings.model_copy(update={"data": settings.data.absolute()}))
 
 
 def run_service(settings: Settings) -> None:
     """Serve until a signal asks to stop. Raises a CliError that says in one line what is in the way."""
+    _require_issuer(settings)
     request = StopRequest()
     request.listen()
     with ExitStack() as stack:
@@ -72,6 +81,8 @@ def run_service(settings: Settings) -> None:
             migrate_all(conninfo, settings)
             ensure_keys(conninfo, settings)
         _listen(listener)
+        if settings.development:
+            typer.echo(_WARNING, err=True)
         stack.callback(ServiceFiles(settings.data).remove)
         supervisor = Supervisor(_programs(settings, conninfo, listener))
         stack.callback(supervisor.end, request)
@@ -80,6 +91,14 @@ def run_service(settings: Settings) -> None:
         announcing = (settings, _address(listener), request)
         threading.Thread(target=_announce, args=announcing, name="announce", daemon=True).start()
         supervisor.run(request)
+
+
+def _require_issuer(settings: Settings) -> None:
+    """It must be settled whose tokens are believed. Raises CliError."""
+    if settings.issuer_obstacle is not None:
+        raise CliError(settings.issuer_obstacle)
+    if settings.jwks_file is not None and not os.access(settings.jwks_file, os.R_OK):
+        raise CliError(f"the issuer's keys {settings.jwks_file} cannot be read")
 
 
 def _announce(settings: Settings, url: str, request: StopRequest) -> None:
@@ -97,6 +116,7 @@ def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> lis
         "DOSSIER_KEK_FILE": str(settings.kek_file),
         "DOSSIER_LOG_KEY_FILE": str(settings.log_key_file),
         "DOSSIER_LOG_MEMORY_FILE": str(settings.log_memory_file),
+        "DOSSIER_DEVELOPMENT": str(settings.development).lower(),
         "DOSSIER_JWT_ISSUER": settings.jwt_issuer,
         "DOSSIER_JWT_AUDIENCE": settings.jwt_audience,
     }
@@ -133,7 +153,8 @@ def _prepare_folder(settings: Settings) -> None:
     """Make the data folder and the signing keys, of tokens and of the log, unless they are there. Raises CliError."""
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ensure_signing_key(settings.jwt_key_file)
+        if settings.development:
+            ensure_signing_key(settings.jwt_key_file)
         log_key_at(settings.log_key_file, settings.log_origin)
     except (LogKeyUnusable, MalformedKey) as error:
         raise CliError(str(error)) from error

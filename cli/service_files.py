@@ -1,7 +1,7 @@
 """What a running service leaves in its data folder, so that clients on the same machine find it.
 
     service.json    its address and process id
-    token           a development token
+    token           a development token, if the service believes such
 
 What must stay true: both are readable by their owner only, appear whole or not at all, and are gone after an orderly
 stop. Written when the service answers, so that whoever reads them can use them at once.
@@ -23,9 +23,12 @@ class ServiceFiles:
         self._service = data / "service.json"
         self._token = data / "token"
 
-    def write(self, url: str, token: str) -> None:
+    def write(self, url: str, token: str | None) -> None:
         """Leave address and token, as the service that this process runs."""
-        write_private(self._token, f"{token}\n".encode())
+        if token is None:
+            self._token.unlink(missing_ok=True)  # of an earlier service, in development
+        else:
+            write_private(self._token, f"{token}\n".encode())
         write_private(self._service, json.dumps({"url": url, "pid": os.getpid()}).encode())
 
     def remove(self) -> None:

@@ -63,14 +63,14 @@ def sign_token(settings: Settings, claims: Claims, ttl: timedelta = DEFAULT_TTL)
         content["name"] = claims.name
     if claims.on_behalf_of:
         content["on_behalf_of"] = claims.on_behalf_of
-    return jwt.encode(content, key, algorithm="EdDSA")
+    return jwt.encode(content, key, algorithm="EdDSA", headers={"typ": "at+jwt"})
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError as error:
-        raise CliError(f"there is no signing key at {path}; `dossier serve` makes one at its first start") from error
+        raise CliError(f"there is no signing key at {path}; `dossier serve --development` makes one") from error
     except OSError as error:
         raise CliError(f"the signing key cannot be read: {error}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -33,13 +33,16 @@ async def ready(request: Request) -> Response:
     probe: Probe = request.app.state.probe
     refusals: RefusalFile = request.app.state.refusals
     progress = await probe.progress()
-    writer = service_of(request).writer
+    service = service_of(request)
+    writer = service.writer
     obstacle = writer.obstacle if writer.alive else "is not at work"
     missing = [FieldError("writer", obstacle)] if obstacle else []
     if progress is None:
         missing.append(FieldError("database", "does not answer"))
     elif not progress.is_followed:
         missing.append(FieldError("follower", "is not at work"))
+    if not service.verifier.keys.current.keys:
+        missing.append(FieldError("issuer", "its keys could not be read"))
     if progress is None or missing:
         raise Problem("not-ready", 503, "Not ready", "a part of the service is not at work", *missing)
     refusal = refusals.read()

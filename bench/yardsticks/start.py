@@ -35,7 +35,7 @@ def start(surroundings: Surroundings) -> Findings:
 def _seconds_until_answered(data: Path, *, killed: bool) -> float:
     """Start the service, wait for its first answer, and end it, with kill -9 or in order."""
     port = _free_port()
-    command = [sys.executable, "-m", "cli.main", "serve", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "cli.main", "serve", "--development", "--data", str(data), "--port", str(port)]
     with (data.with_suffix(".log")).open("wb") as log:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=log, stderr=log, env=clean_environment(), start_new_session=True)

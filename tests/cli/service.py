@@ -87,7 +87,7 @@ def launch(data: Path, *options: str, **environment: str) -> subprocess.Popen[st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=given | environment,
+        env=given | {"DOSSIER_DEVELOPMENT": "true"} | environment,
         start_new_session=True,
     )
 

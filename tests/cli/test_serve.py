@@ -35,13 +35,39 @@ def test_it_announces_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert set(children) == {"cli.worker", "cli.follow", "postgres"}
-    assert (process.returncode, err) == (0, "")
+    assert process.returncode == 0
+    assert [line[:25] for line in err.splitlines()] == ["dossier: DEVELOPMENT MODE"]
     assert "Dossier serves at http://127.0.0.1:" in out
     assert token not in out
     assert f"show CN_USCC:91440300MAXPYXHN0H --data {tmp_path}" in out
     assert not [name for name, child in children.items() if is_alive(child)]
     assert not (tmp_path / "service.json").exists()
     assert not (tmp_path / "token").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"DOSSIER_DEVELOPMENT": "false"}, "nobody could come in: name your issuer of tokens"),
+        ({"DOSSIER_JWKS_FILE": "jwks.json"}, "exclude each other"),
+        (
+            {"DOSSIER_DEVELOPMENT": "false", "DOSSIER_JWKS_URL": "https://issuer.example/jwks"},
+            "DOSSIER_JWT_ISSUER must",
+        ),
+        (
+            {"DOSSIER_DEVELOPMENT": "false", "DOSSIER_JWKS_FILE": "/nowhere/jwks.json", "DOSSIER_JWT_ISSUER": "i"},
+            "/nowhere/jwks.json cannot be read",
+        ),
+        ({"DOSSIER_DEVELOPMENT": "false", "DOSSIER_JWKS_URL": "http://issuer.example/jwks"}, "jwks_url: "),
+    ],
+    ids=["none", "both", "no name", "no file", "no TLS"],
+)
+def test_without_one_issuer_of_tokens_it_does_not_start(tmp_path: Path, said: dict[str, str], told: str) -> None:
+    outcome = failure(tmp_path / "data", **said)
+    assert outcome.exit_code != 0
+    assert told in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_sample_is_told_once(tmp_path: Path, database: str) -> None:

@@ -90,8 +90,8 @@ class Service:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("DOSSIER_", "DATABASE_URL"))
         }
-        command = [sys.executable, "-m", "cli.main", "serve", "--no-sample", "--workers", str(self.workers)]
-        command += ["--data", str(self.data), "--port", str(self.port)]
+        command = [sys.executable, "-m", "cli.main", "serve", "--development", "--no-sample"]
+        command += ["--workers", str(self.workers), "--data", str(self.data), "--port", str(self.port)]
         command += ["--database-url", self.database_url] if self.database_url else []
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -84,7 +84,7 @@ def _launch(data: Path, conninfo: str, log: Path, environment: Mapping[str, str]
             [*command, "--database-url", conninfo],
             stdout=subprocess.DEVNULL,
             stderr=output,
-            env={**inherited, **environment},
+            env={**inherited, "DOSSIER_DEVELOPMENT": "true", **environment},
             start_new_session=True,
         )
 
