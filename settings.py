@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     """How long a client may take to send the head of a request, to send the body, to read an answer, and to ask again.
     A proxy in front must let go of an idle connection sooner than we do."""
 
+    request_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """How long a request may take until its answer begins."""
+
+    request_log: bool = True
+    """Whether each request is a line of the log."""
+
+    behind_tls: bool = False
+    """Whether clients come by TLS, which something in front ends: then browsers are told to come by nothing else."""
+
     # Whose bearer tokens are believed; see docs/identity.md.
 
     jwks_file: Path | None = None

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from api import errors, openapi
 from api.believed_tokens import verifier_of
 from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
+from api.counts import Counts
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.epochs import KnownEpochs
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # these pages would load their scripts from elsewhere
         redoc_url=None,
     )
+    app.state.counts = Counts()
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from starlette.requests import ClientDisconnect
 
+from api.accounts import account_of
 from api.bodies import LONGEST_BODY_BYTES
 from api.current_profiles import CurrentProfiles
 from api.epochs import KnownEpochs
@@ -231,12 +232,14 @@ def submission_of(
     """The order that a request makes, with its preconditions. Raises Problem or Refusal."""
     actor = actor_of(request)
     dry_run = is_dry_run(request)
+    account = account_of(request.scope)
     order = Order(
         customer_id,
         tuple(changes),
         actor,
-        request_id=request.headers.get("x-request-id", "")[:200] or None,
+        request_id=None if account is None else account.stated_id,
         idempotency_key=None if dry_run else _idempotency_key(request),
+        trace_id=None if account is None else account.stated_trace_id,
     )
     return Submission(
         order,

@@ -8,15 +8,17 @@ unknown path, another method, the OpenAPI document) goes to FastAPI and is answe
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.datastructures import Headers, QueryParams
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api import errors, interruption
+from api.accounts import Account, Accounts
 from api.direct_route import DirectRoute, Handler
 
 _METHODS: Final = {"HEAD": "GET"}  # answered alike; the server leaves the body out
@@ -32,25 +34,69 @@ class _Found(NamedTuple):
 
 
 class Dispatch:
-    """The outermost application."""
+    """The outermost application; it keeps the account of every request."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, accounts: Accounts) -> None:
         self._app = app
+        self._accounts = accounts
         self._methods: dict[str, Any] = {}
         for route in app.routes:
             if isinstance(route, DirectRoute):
                 self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ids: list[str] = []
-        found = self._find(scope, ids) if scope["type"] == "http" else None
-        if found is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        request = _DirectRequest(scope, receive)
+        account = self._accounts.open(request)
+        ids: list[str] = []
+        found = self._find(scope, ids)
+        if found is None:
+            await self._otherwise(request, account, send)
             return
         scope["app"] = self._app
         scope["route"] = found.route
         scope["path_params"] = dict(zip(found.names, ids, strict=True))
-        await _answer(found.handler, _DirectRequest(scope, receive), send)
+        await self._answer(found.handler, request, account, send)
+
+    async def _answer(self, handler: Handler, request: Request, account: Account, send: Send) -> None:
+        """Answer one request, with a problem if need be; what nobody expected goes on to the server, which logs it."""
+        unexpected: Exception | None = None
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        try:
+            try:
+                response: Response = await handler(request)
+            except asyncio.CancelledError:
+                response = interruption.answer(request)
+            except Exception as error:  # noqa: BLE001 - told apart there
+                response = await errors.response_to(request, error)
+                unexpected = None if errors.is_expected(request, error) else error
+            status = response.status_code
+            response.raw_headers += account.headers
+            self._accounts.answering()
+            await response(request.scope, request.receive, send)
+        finally:
+            self._accounts.close(account, request.scope, status)
+        if unexpected is not None:
+            raise unexpected
+
+    async def _otherwise(self, request: Request, account: Account, send: Send) -> None:
+        """Let FastAPI answer."""
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+
+        async def told_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *account.headers]
+                self._accounts.answering()
+            await send(message)
+
+        try:
+            await self._app(request.scope, request.receive, told_send)
+        finally:
+            self._accounts.close(account, request.scope, status)
 
     def _add(self, route: DirectRoute) -> None:
         segments = route.path.split("/")
@@ -75,21 +121,6 @@ class Dispatch:
                 below = node.get(_ANY)
             node = below
         return None if node is None else node.get(None)
-
-
-async def _answer(handler: Handler, request: Request, send: Send) -> None:
-    """Answer one request, with a problem if need be; what nobody expected goes on to the server, which logs it."""
-    unexpected: Exception | None = None
-    try:
-        response: Response = await handler(request)
-    except asyncio.CancelledError:
-        response = interruption.answer(request)
-    except Exception as error:  # noqa: BLE001 - told apart there
-        response = await errors.response_to(request, error)
-        unexpected = None if errors.is_expected(request, error) else error
-    await response(request.scope, request.receive, send)
-    if unexpected is not None:
-        raise unexpected
 
 
 class _DirectRequest(Request):

@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from api.accounts import account_of
 from api.encoding import to_json
 from domain import errors as domain
 from domain.decisions import COMMANDS
@@ -161,6 +162,8 @@ def content_of(slug: str, status: int, title: str, detail: str, **members: Any) 
 
 def answer(request: Request, slug: str, status: int, title: str, detail: str, **members: Any) -> Response:
     content = content_of(slug, status, title, detail, instance=request.url.path, **members)
+    if (account := account_of(request.scope)) is not None:
+        account.problem, account.rule = slug, members.get("invariant") or ""
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS

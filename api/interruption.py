@@ -1,4 +1,4 @@
-"""What is answered to a request that was not done when the service had to end."""
+"""What is answered to a request that was not done when the service had to end, or when its time was over."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from api.accounts import account_of
 
 _DETAIL: Final = "come back in a moment; repeat a write with the same key, for it may have been recorded"
 
@@ -38,4 +39,7 @@ class ToldWhenInterrupted:
 
 def answer(request: Request) -> Response:
     """What is said instead of the answer."""
+    account = account_of(request.scope)
+    if account is not None and account.is_overdue:
+        return errors.answer(request, "took-too-long", 503, "The request took too long", _DETAIL)
     return errors.answer(request, "stopping", 503, "The service is stopping", _DETAIL)

@@ -15,7 +15,8 @@ import structlog
 
 from cli.capacity import ERASER, LOG_READERS
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
-from cli.processes import configure_logging, settle_memory
+from cli.logs import configure_logging
+from cli.processes import settle_memory
 from db.pool import sync_pool
 from ledger.eraser import Eraser
 from ledger.keys import KeyStore

@@ -14,11 +14,15 @@ import sys
 
 import uvicorn
 
+from api.accounts import Accounts
 from api.app import create_app
 from api.dispatch import Dispatch
 from api.protocol import Limits, bounded, cut_overdue
+from api.request_log import RequestLog
+from api.security_headers import security_headers
 from cli.lifeline import end_with_parent, tell_parent_we_are_up
-from cli.processes import allow_many_files, configure_logging, settle_memory
+from cli.logs import configure_logging, write_patiently
+from cli.processes import allow_many_files, settle_memory
 from settings import Settings
 
 LISTENER_VARIABLE = "DOSSIER_LISTENER"
@@ -40,34 +44,51 @@ def main() -> None:
     listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
     settings = Settings()
     app = create_app(settings)
+    log = RequestLog(write_patiently)
+    accounts = Accounts(
+        app.state.counts, log.take if settings.request_log else None, request_seconds=settings.request_seconds
+    )
     limits = _limits(settings)
     settle_memory()
     config = uvicorn.Config(
-        Dispatch(app),
+        Dispatch(app, accounts),
         loop="uvloop",
         http=bounded(limits),
         ws="none",
         lifespan="on",
-        log_level="warning",
+        log_config=None,
         access_log=False,
+        headers=security_headers(is_behind_tls=settings.behind_tls),
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    _Server(config).run(sockets=[listener])
+    _Server(config, accounts, log).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Looks after its connections' limits in its main loop, which turns ten times a second."""
+    """Looks after the limits of its connections and requests in its main loop, which turns ten times a second."""
+
+    def __init__(self, config: uvicorn.Config, accounts: Accounts, log: RequestLog) -> None:
+        super().__init__(config)
+        self._accounts = accounts
+        self._log = log
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._log.start()
         await super().startup(sockets)
         tell_parent_we_are_up()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self._log.stop()
+
     async def on_tick(self, counter: int) -> bool:
+        self._log.flush()
         if counter % _TICKS_BETWEEN_CHECKS == 0:
             cut_overdue(self.server_state.connections)
+            self._accounts.cut_overdue()
         return await super().on_tick(counter)
 
 

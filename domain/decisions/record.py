@@ -58,6 +58,8 @@ class Order:
     actor: Actor
     request_id: str | None = None
     idempotency_key: str | None = None
+    trace_id: str | None = None
+    """Of the trace that the request belongs to; what the person states as `correlation_id` goes before it."""
 
 
 def record(
@@ -136,7 +138,7 @@ def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEv
         evidence=stated.evidence or draft.evidence,
         certainty=stated.certainty,
         probability=stated.probability,
-        correlation_id=stated.correlation_id,
+        correlation_id=stated.correlation_id or order.trace_id,
         causation_id=stated.causation_id,
         request_id=order.request_id,
         idempotency_key=order.idempotency_key,

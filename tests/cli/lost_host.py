@@ -19,7 +19,7 @@ from threading import Event, Thread
 
 import psycopg
 
-from cli.processes import configure_logging
+from cli.logs import configure_logging
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from ledger.sealer import Sealer

@@ -80,14 +80,14 @@ class RunningService:
 
 
 def launch(data: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
-    """Start `dossier serve` on a free port, unless the options name one."""
+    """Start `dossier serve` on a free port, unless the options name one; what it says is then only what is wrong."""
     given = {name: value for name, value in os.environ.items() if not name.startswith(("DOSSIER_", "DATABASE_URL"))}
     return subprocess.Popen(
         [sys.executable, "-m", "cli.main", "serve", "--data", str(data), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=given | {"DOSSIER_DEVELOPMENT": "true"} | environment,
+        env=given | {"DOSSIER_DEVELOPMENT": "true", "DOSSIER_REQUEST_LOG": "false"} | environment,
         start_new_session=True,
     )
 

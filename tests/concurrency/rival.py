@@ -19,7 +19,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
-from cli.processes import configure_logging
+from cli.logs import configure_logging
 from domain.decisions.identity import RecordIdentifier, RevokeIdentifier
 from domain.errors import Refusal
 from ledger.records import Outcome, Submission

@@ -73,7 +73,8 @@ class Service:
     def complaints(self) -> str:
         """What the service said of errors that nobody expected; "" when there were none."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return "\n".join(line for line in lines if '"request failed"' in line or "Traceback" in line)
+        signs = ('"request failed"', '"exception"', "Traceback")
+        return "\n".join(line for line in lines if any(sign in line for sign in signs))
 
 
 def _launch(data: Path, conninfo: str, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,154 @@
+"""What is kept of each request while it is answered: who asked under which id, since when, and what came of it.
+
+Every request has an account, opened before it is looked at and closed when it is answered: counted, and told to the
+log. It is in the request's scope, and its id in a context variable, for lines that are logged on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from fastapi import Request
+from starlette.types import Scope
+
+from api import trace_context
+from api.counts import UNMATCHED, Counts
+from api.trace_context import REQUEST_ID, TraceContext
+
+SCOPE_KEY: Final = "dossier.account"
+
+_WELL_FORMED_ID: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+_PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by machines every few seconds, and told of only when they are refused."""
+
+
+class Span(Protocol):
+    """What is told of a request to who collects traces."""
+
+    span_id: str
+
+    def end(self, method: str, route: str, status: int) -> None: ...
+
+
+BeginSpan = Callable[[TraceContext], Span]
+
+
+class Account:
+    """`stated_id` is the request's id where the caller gave it one that is well-formed; else one is made."""
+
+    __slots__ = ("_parents", "began", "is_overdue", "problem", "request_id", "rule", "span", "stated_id", "trace")
+
+    def __init__(self, request: Request) -> None:
+        headers = request.headers
+        stated = headers.get("x-request-id")
+        parents = headers.getlist("traceparent") if "traceparent" in headers else []
+        found = trace_context.read(parents, headers.getlist("tracestate")) if parents else None
+        self.began = time.perf_counter()
+        self.trace = found or TraceContext(trace_context.new_trace_id())
+        self.stated_id = stated if stated is not None and _WELL_FORMED_ID.fullmatch(stated) else None
+        self.request_id = self.stated_id or self.trace.trace_id
+        self.problem = self.rule = ""
+        self.is_overdue = False
+        self.span: Span | None = None
+        self._parents = len(parents)
+
+    @property
+    def stated_trace_id(self) -> str | None:
+        """The trace that the caller named."""
+        return None if self.trace.parent_id is None else self.trace.trace_id
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the answer says of it: its id, and to who named a trace, our span in it."""
+        told = [(b"x-request-id", self.request_id.encode())]
+        if self._parents:
+            span_id = trace_context.new_span_id() if self.span is None else self.span.span_id
+            told.append((b"traceparent", self.trace.parent(span_id).encode()))
+            if self.trace.state:
+                told.append((b"tracestate", self.trace.state.encode()))
+        return told
+
+
+class Accounts:
+    """The accounts of one process. One event loop at a time.
+
+    `request_seconds` is how long a request may take until its answer begins; one that takes longer is cancelled.
+    """
+
+    def __init__(
+        self,
+        counts: Counts,
+        tell: Callable[[dict[str, Any]], object] | None,
+        *,
+        request_seconds: float,
+        begin_span: BeginSpan | None = None,
+    ) -> None:
+        self._counts = counts
+        self._tell = tell
+        self._request_seconds = request_seconds
+        self._begin_span = begin_span
+        self._under_way: dict[asyncio.Task[Any], Account] = {}
+
+    def open(self, request: Request) -> Account:
+        """To be closed, once; called in the task that answers the request."""
+        account = Account(request)
+        request.scope[SCOPE_KEY] = account
+        REQUEST_ID.set(account.request_id)
+        if self._begin_span is not None:
+            account.span = self._begin_span(account.trace)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - every request is answered by a task
+        self._under_way[task] = account
+        return account
+
+    def answering(self) -> None:
+        """The answer of the current task's request begins: from now on it takes as long as its reader does."""
+        self._under_way.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+
+    def close(self, account: Account, scope: Scope, status: int) -> None:
+        self.answering()
+        seconds = time.perf_counter() - account.began
+        route: str = getattr(scope.get("route"), "path", UNMATCHED)
+        method: str = scope["method"] if route != UNMATCHED else ""
+        self._counts.answered(method, route, status, seconds)
+        if account.problem:
+            self._counts.refused(account.problem, account.rule)
+        if account.span is not None:
+            account.span.end(method, route, status)
+        if self._tell is not None and (route not in _PROBES or account.problem):
+            self._tell(_told(account, scope, route, status, seconds))
+
+    def cut_overdue(self) -> None:
+        """Call it often: has those that take too long cancelled; they are in the order in which they began."""
+        before = time.perf_counter() - self._request_seconds
+        for task, account in self._under_way.items():
+            if account.began > before:
+                return
+            if not account.is_overdue:
+                account.is_overdue = True
+                task.cancel()
+
+
+def account_of(scope: Scope) -> Account | None:
+    """The account of a request; None where nobody keeps one."""
+    account: Account | None = scope.get(SCOPE_KEY)
+    return account
+
+
+def _told(account: Account, scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:
+    actor = scope.get("dossier.actor")
+    told = {
+        "request_id": account.request_id,
+        "trace_id": account.trace.trace_id,
+        "principal": None if actor is None else actor.id,
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 2),
+    }
+    return {**told, "problem": account.problem} if account.problem else told
