@@ -37,6 +37,7 @@ from domain.events import Actor, Circumstances, RecordedEvent
 from domain.events.classification import TierBasis
 from domain.events.envelope import ActorKind, Evidence, Reason
 from domain.file import CustomerFile
+from domain.policy import first_edition
 from ledger import codec, tree
 from ledger.frame import unframed
 from ledger.frontier import fill_in
@@ -209,7 +210,9 @@ def _template(filling: Filling, variant: int = 0) -> list[RecordedEvent]:
     changes = tuple(Change(command, circumstances) for command in commands[: filling.events_each])
     customer_id = filling.customer_id(0)
     file = CustomerFile(customer_id, as_of=_BEGIN)
-    _, events = record(Order(customer_id, changes, _ACTOR), file, _BEGIN, lambda: UUID(int=0), {})
+    _, events = record(
+        Order(customer_id, changes, _ACTOR), file, _BEGIN, lambda: UUID(int=0), {}, policy=first_edition()
+    )
     return list(events)
 
 

@@ -1,4 +1,4 @@
-"""Code schemes and the policy: versioned lists from domain/schemes/*.toml, read once.
+"""Code schemes: versioned lists from domain/schemes/*.toml, read once.
 
 A code is judged by the edition of its scheme that is valid at the fact's effective time (rule I23), so that
 past values are read with the list of their day.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -27,36 +27,6 @@ class Edition:
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    version: int
-    protected_tiers: frozenset[str]
-    protected_raise_steps: int
-    request_valid: timedelta
-    reason_characters: int
-    future: timedelta
-    backdated: timedelta
-    second_person: timedelta
-    shortest_period: timedelta
-
-
-@cache
-def policy() -> Policy:
-    table = _read("policy")
-    tier, dates = table["tier"], table["effective_date"]
-    return Policy(
-        version=table["version"],
-        protected_tiers=frozenset(tier["protected"]),
-        protected_raise_steps=tier["protected_raise_steps"],
-        request_valid=timedelta(days=tier["request_valid_days"]),
-        reason_characters=tier["reason_characters"],
-        future=timedelta(days=dates["future_days"]),
-        backdated=timedelta(days=dates["backdated_days"]),
-        second_person=timedelta(days=dates["second_person_days"]),
-        shortest_period=timedelta(days=dates["shortest_period_days"]),
-    )
-
-
 def tier_edition(scheme: str, at: datetime, field: str = "/scheme") -> Edition:
     """The edition of a tier scheme valid at `at`; UnknownCode names `field` if there is no such scheme."""
     return _edition("tiers", scheme, at, field)
@@ -68,6 +38,12 @@ def tag_edition(group: str, at: datetime, field: str = "/group") -> Edition:
 
 def tier_schemes() -> tuple[str, ...]:
     return tuple(_schemes("tiers"))
+
+
+@cache
+def tier_codes() -> frozenset[str]:
+    """Every code of any edition of any tier scheme."""
+    return frozenset(code for editions in _schemes("tiers").values() for edition in editions for code in edition.codes)
 
 
 def tags() -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
+from uuid import UUID
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,17 @@ class EvidenceRequired(Refusal):
 
 
 class FourEyesViolation(Refusal):
+    """One person is not enough. `customer_id`: on whose file a proposal would find a second one."""
+
     rule = "I6"
+    customer_id: UUID | None = None
+
+    @classmethod
+    def alone(cls, customer_id: UUID, detail: str, *fields: FieldError, rule: str = "I6") -> Self:
+        """The refusal of a change that may be proposed instead."""
+        refusal = cls(detail, *fields)
+        refusal.customer_id, refusal.rule = customer_id, rule
+        return refusal
 
 
 class RequestStale(Refusal):
@@ -142,6 +154,12 @@ class NotCorrectable(Refusal):
 
 class ValueNotHeld(Refusal):
     """The event that a verification names does not hold the slot: the file shows another value, or none of it."""
+
+
+class StillCoolingOff(Refusal):
+    """Another change of this file is too recent; what was asked for has to wait."""
+
+    rule = "I18"
 
 
 class CauseAnalysisRequired(Refusal):

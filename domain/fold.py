@@ -7,7 +7,7 @@ A subject's values are erased where events are at hand (History); elsewhere even
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -92,6 +92,21 @@ class History(LiveFacts):
         for event in events:
             history.apply(event)
         return history
+
+    def copy(self) -> History:
+        """Another one, which can be changed apart from this one."""
+        live = {slot: dict(facts) for slot, facts in self._live.items()}
+        return History(dict(self._asserted), live, dict(self.events), dict(self.superseded))
+
+    def without(self, slot: str, is_left_out: Callable[[RecordedEvent], bool]) -> Timeline:
+        """The timeline of a slot if these events had never been; what only they took back counts again."""
+        return timeline(
+            fact
+            for event_id, known in self.events.items()
+            if not is_left_out(known.event) and ((by := self.superseded.get(event_id)) is None or is_left_out(by))
+            for fact in known.facts
+            if fact.slot == slot
+        )
 
     def apply(self, event: RecordedEvent) -> set[str]:
         """Fold one event in; the slots whose facts it changed."""

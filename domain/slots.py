@@ -159,6 +159,11 @@ def sensitivity_of(slot: str, value: Any = None, *, is_individual: bool) -> Sens
     return max(least, Sensitivity.SENSITIVE) if is_personal else least
 
 
+def matches_pattern(pattern: str, slot: str) -> bool:
+    """Whether `slot` is of a pattern as the table has them, of which some segments may be spelt out."""
+    return pattern == slot or _compiled(pattern).fullmatch(slot) is not None
+
+
 @lru_cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     # re.escape leaves "{" escaped as "\{"; a placeholder becomes one non-empty segment

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -26,6 +26,7 @@ from domain.errors import AlreadyRegistered, CustomerUnknown, FieldError, Versio
 from domain.events import RecordedEvent
 from domain.events.privacy import PersonalDataErased
 from domain.file import CustomerFile
+from domain.policy import Policy, first_edition
 from ledger.application import Ledger
 from ledger.codec import subjects_of
 from ledger.errors import (
@@ -62,6 +63,7 @@ class _World:
     """What one batch is decided against; it moves on with every accepted order."""
 
     now: datetime
+    policy: Policy
     files: dict[UUID, CustomerFile]
     holders: dict[tuple[str, str], UUID]
     earlier: dict[str, Earlier]
@@ -85,6 +87,7 @@ class Records:
         files: FileView,
         holders: HolderView,
         new_id: NewId,
+        policy: Callable[[], Policy] = first_edition,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._ledger = ledger
@@ -93,6 +96,7 @@ class Records:
         self._files = files
         self._holders = holders
         self._new_id = new_id
+        self._policy = policy
         self._patience_seconds = patience_seconds
         self._idempotency = Idempotency(ledger, keys)
         self._reachable = True
@@ -192,6 +196,7 @@ class Records:
             rows = files.fetchall()
             world = _World(
                 rows[0][-1],
+                self._policy(),
                 {},
                 {(scheme, value): holder for scheme, value, holder in holders.fetchall()} if holders else {},
                 {row[0]: Earlier(*row[1:]) for row in earlier.fetchall()} if earlier else {},
@@ -224,7 +229,7 @@ class Records:
                 return self._idempotency.replay(submission, earlier)
         draft = self._draft(pending, world)
         before = draft.version
-        draft, events = record(order, draft, draft.as_of, self._new_id, world.holders)
+        draft, events = record(order, draft, draft.as_of, self._new_id, world.holders, policy=world.policy)
         masked = {event.envelope.version: at for event in events if (at := masked_from(event, draft)) is not None}
         draft.history = None
         receipt = Receipt(order.customer_id, before == 0, draft.profile_version, draft.revision, tuple(events), masked)

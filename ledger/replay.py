@@ -23,10 +23,10 @@ from uuid_utils.compat import uuid7
 
 from db.pool import sync_pool
 from db.queries import load
-from domain.code_schemes import policy
 from domain.events import Actor, Envelope, RecordedEvent
 from domain.events.envelope import ActorKind, Reason
 from domain.events.privacy import EVERYTHING, RECORDS_SUBJECT, LegalBasis, PersonalDataErased
+from domain.policy import first_edition
 from domain.slots import pointer
 from ledger import codec
 from ledger.application import Ledger
@@ -136,7 +136,7 @@ def _events(erasures: Sequence[_Unknown]) -> Iterator[RecordedEvent]:
                 effective_from=None,
                 actor=RESTORER,
                 reason=Reason(text=f"erased by event {erasure.by}, which the restored backup did not hold"),
-                policy_version=policy().version,
+                policy_version=first_edition().version,
             ),
             PersonalDataErased(
                 subject=erasure.subject,

@@ -17,11 +17,11 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 
 from db.queries import load
-from domain.code_schemes import policy
 from domain.decisions import NewId
 from domain.events import Actor, Envelope, Evidence, Reason, RecordedEvent, Source
 from domain.events.privacy import RECORDS_SUBJECT
 from domain.events.service import ServicePayload
+from domain.policy import first_edition
 from domain.streams import stream_kind
 from ledger import codec
 from ledger.application import Ledger
@@ -85,7 +85,7 @@ class ServiceRecords:
         """
         require_one_stream(events)
         now = self._now(stream, expected_version)
-        of_policy = policy().version if policy_version is None else policy_version
+        of_policy = first_edition().version if policy_version is None else policy_version
         recorded = [
             self._recorded(event, stream, version, now, of_policy)
             for version, event in enumerate(events, start=expected_version + 1)

@@ -12,6 +12,10 @@ from uuid_utils.compat import uuid7
 from domain.events import Actor, Envelope, Payload, RecordedEvent
 from domain.events.classification import AttributeRecorded
 from domain.events.quality import FactCorrected, FactRetracted
+from domain.policy import Policy, first_edition
+
+ONE_PERSON = Policy(1, first_edition().document.model_copy(update={"protected": ()}))
+"""A policy that leaves to one person what the first edition protects, but for tiers and old dates."""
 
 CLERK = Actor(id="u-118", name_at_time="Li Na", roles=("editor",))
 

@@ -1,8 +1,8 @@
 """When is it allowed: the commands, one module per group, each deciding which events it would record."""
 
 from domain.decisions import classification, contacts, identity, lifecycle, needs, privacy, quality, tier
-from domain.decisions.base import COMMANDS, Case, Command, Draft, NewId
-from domain.decisions.record import Change, Order, masked_from, record
+from domain.decisions.base import COMMANDS, Case, Change, Command, Draft, NewId
+from domain.decisions.record import Order, masked_from, record
 
 __all__ = [
     "COMMANDS",

@@ -8,7 +8,7 @@ contact) are applied here, once, in `domain.decisions.record`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -17,9 +17,10 @@ from uuid import UUID
 from domain.access import Action
 from domain.errors import FieldError, SubjectErased, UnknownItem
 from domain.events.base import Payload
-from domain.events.envelope import Actor, Circumstances, Evidence, Reason
+from domain.events.envelope import Actor, Circumstances, Evidence, Proposed, Reason
 from domain.facts import ABSENT
 from domain.file import CustomerFile
+from domain.policy import Policy
 from domain.slots import pointer
 from domain.values import Value
 
@@ -44,15 +45,31 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One command with its circumstances. `pointer` is its place in the request body, "" for the whole body.
+
+    `proposed`: the proposal under which it is recorded, if it is.
+    """
+
+    command: Command
+    circumstances: Circumstances
+    pointer: str = ""
+    proposed: Proposed | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """All that a decision may look at: the file, the person, the moment, and what the person states."""
+    """All that a decision may look at: the file, the person, the moment, the policy, and what the person states."""
 
     file: CustomerFile
     actor: Actor
     now: datetime
     circumstances: Circumstances
+    policy: Policy
     holders: Mapping[tuple[str, str], UUID] = field(default_factory=dict)
     """Who holds an identifier (scheme, value), for those that the command names."""
+    proposed: Proposed | None = None
+    """The proposal that a second person agrees to with this very decision."""
 
     @property
     def effective_from(self) -> datetime:
@@ -101,6 +118,10 @@ class Command(Value, ABC):
     @abstractmethod
     def decide(self, case: Case) -> Iterator[Draft]:
         """What would be recorded, or a Refusal. Pure; called again if the file has moved on."""
+
+    def changes_agreed(self, _case: Case) -> Iterable[Change]:
+        """What is decided right after it, on the file as its own events leave it."""
+        return ()
 
     def with_ids(self, _new_id: NewId) -> Self:
         """Itself with the ids of new items filled in, for those the caller did not choose."""

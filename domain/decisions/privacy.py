@@ -44,6 +44,7 @@ from domain.events.privacy import (
 )
 from domain.fold import History
 from domain.privacy import ErasureRequest
+from domain.second_person import Asker, objections
 from domain.values import Line, Text
 
 PRIVACY_OFFICER = Role.PRIVACY
@@ -254,14 +255,7 @@ def _require_officer(case: Case) -> None:
 
 
 def _require_second_person(case: Case, first: str, first_for: str | None, what: str) -> None:
-    actor = case.actor
-    refusals = {
-        "only a human decides": actor.kind is not ActorKind.HUMAN,
-        f"the role {PRIVACY_OFFICER} is needed": not has_role(actor.roles, PRIVACY_OFFICER),
-        f"same actor as {first}, who asked for it": actor.id == first,
-        "acts for who asked for it": actor.on_behalf_of == first,
-        "it was asked for on this person's behalf": first_for == actor.id,
-    }
-    broken = [FieldError("/approver", why) for why, holds in refusals.items() if holds]
-    if broken:
-        raise FourEyesViolation(f"{actor.id} may not decide {what}", *broken)
+    found = objections(case.actor, Asker(first, first_for), (PRIVACY_OFFICER,))
+    if found:
+        broken = [FieldError("/approver", why) for why in found]
+        raise FourEyesViolation(f"{case.actor.id} may not decide {what}", *broken)

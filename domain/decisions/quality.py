@@ -8,13 +8,11 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from domain.access import Action, has_role
+from domain.access import Action
 from domain.decisions.base import CHECKS, COMMANDS, Case, Command, Draft
-from domain.decisions.tier import APPROVER, is_protected
 from domain.erasure import subjects_in
 from domain.errors import (
     FieldError,
-    FourEyesViolation,
     HistoryNeeded,
     InvalidField,
     NoChange,
@@ -24,8 +22,6 @@ from domain.errors import (
     ValueNotHeld,
 )
 from domain.events.base import Payload
-from domain.events.classification import TierReassigned
-from domain.events.envelope import ActorKind
 from domain.events.quality import (
     FactCorrected,
     FactRetracted,
@@ -64,8 +60,6 @@ class CorrectFact(Command):
         same_period = (effective_from, effective_to) == (envelope.effective_from, envelope.effective_to)
         if same_period and same_json(original.model_dump(mode="json"), replacement.model_dump(mode="json")):
             raise NoChange("the correction says what the fact already says", FieldError("/replacement", "no change"))
-        if isinstance(original, TierReassigned) and isinstance(replacement, TierReassigned):
-            _require_second_person(case, target, original, replacement.to_code)
         yield Draft(
             FactCorrected(replaced_type=original.type, replacement=replacement),
             effective_from=effective_from,
@@ -100,8 +94,6 @@ class RetractFact(Command):
     def decide(self, case: Case) -> Iterator[Draft]:
         target = _correctable(case, self.retracts, "/retracts")
         original = _content(target)
-        if isinstance(original, TierReassigned):
-            _require_second_person(case, target, original, original.from_code)
         slots = tuple(fact.slot for fact in target.facts)
         yield Draft(FactRetracted(retracted_type=original.type, slots=slots), retracts=self.retracts)
 
@@ -183,23 +175,4 @@ def _same_slots(original: Payload, replacement: Payload) -> None:
         raise NotCorrectable(
             "a correction speaks of the same slots; for others retract, and record anew",
             FieldError("/replacement", "names other slots than the corrected event"),
-        )
-
-
-def _require_second_person(case: Case, target: FactEvent, original: TierReassigned, after: str | None) -> None:
-    """Rule I6 holds for corrections too: around a protected tier the corrector is the second person."""
-    at = target.event.envelope.effective_from or case.now
-    if not (
-        is_protected(original.scheme, original.from_code, original.to_code, at)
-        or (after is not None and is_protected(original.scheme, original.to_code, after, at))
-    ):
-        return
-    actor, setter = case.actor, target.event.envelope.actor
-    involved = {setter.id, setter.on_behalf_of, original.approver_id}
-    involved.add(case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now))
-    is_second = actor.id not in involved and (actor.on_behalf_of is None or actor.on_behalf_of not in involved)
-    if actor.kind is not ActorKind.HUMAN or not has_role(actor.roles, APPROVER) or not is_second:
-        raise FourEyesViolation(
-            "a protected tier is corrected by a second person",
-            FieldError("", f"a human with the role {APPROVER}, who neither set it nor owns the account"),
         )

@@ -7,14 +7,14 @@ mark an initial load. The draft file that it returns is the file after the event
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import zip_longest
 from uuid import UUID
 
 from domain.access import Role, has_role
-from domain.code_schemes import policy
-from domain.decisions.base import CHECKS, Case, Command, Draft, NewId
+from domain.decisions.base import CHECKS, Case, Change, Command, Draft, NewId
+from domain.decisions.protection import require_cool, require_second_person, require_stated, watched
 from domain.erasure import subjects_in
 from domain.errors import (
     CustomerArchived,
@@ -22,6 +22,7 @@ from domain.errors import (
     EffectivePeriodInvalid,
     EvidenceRequired,
     FieldError,
+    FourEyesViolation,
     NoChange,
     NotCorrectable,
     ObservedAtRequired,
@@ -31,22 +32,14 @@ from domain.errors import (
     RoleRequired,
 )
 from domain.events.base import RecordedEvent
-from domain.events.envelope import Actor, Circumstances, Envelope
+from domain.events.envelope import Actor, Envelope
 from domain.events.lifecycle import CustomerRegistered
 from domain.facts import ABSENT, Timeline, same_json
 from domain.file import CustomerFile
+from domain.policy import Policy
 
 IMPORTER = Role.IMPORTER
 BACKDATED = "BACKDATED"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One command with its circumstances. `pointer` is its place in the request body, "" for the whole body."""
-
-    command: Command
-    circumstances: Circumstances
-    pointer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,8 @@ def record(
     now: datetime,
     new_id: NewId,
     holders: Mapping[tuple[str, str], UUID],
+    *,
+    policy: Policy,
 ) -> tuple[CustomerFile, list[RecordedEvent]]:
     """Decide every change in order, each seeing the ones before it.
 
@@ -76,19 +71,29 @@ def record(
     """
     events: list[RecordedEvent] = []
     for item in order.changes:
-        case = Case(file, order.actor, now, item.circumstances, holders)
-        try:
-            _admit(item, case)
-            for draft in item.command.decide(case):
-                event = _event(order, case, draft, new_id())
-                _demand(event, draft, case)
-                _apply(event, case)
-                events.append(event)
-            _one_primary_contact(case, item.command)
-        except Refusal as refusal:
-            refusal.move_below(item.pointer)
-            raise
+        case = Case(file, order.actor, now, item.circumstances, policy, holders, item.proposed)
+        events += decided(order, item, case, new_id)
     return file, events
+
+
+def decided(order: Order, item: Change, case: Case, new_id: NewId) -> list[RecordedEvent]:
+    """The events of one change, and of those that are decided with it. Raises what `record` raises."""
+    events: list[RecordedEvent] = []
+    try:
+        _admit(item, case)
+        for draft in item.command.decide(case):
+            event = _event(order, case, draft, new_id())
+            _demand(event, draft, case)
+            _apply(event, case)
+            events.append(event)
+        _one_primary_contact(case, item.command)
+        for agreed in item.command.changes_agreed(case):
+            below = replace(case, circumstances=agreed.circumstances, proposed=agreed.proposed)
+            events += decided(order, agreed, below, new_id)
+    except Refusal as refusal:
+        refusal.move_below(item.pointer)
+        raise
+    return events
 
 
 def masked_from(event: RecordedEvent, file: CustomerFile) -> datetime | None:
@@ -142,10 +147,11 @@ def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEv
         causation_id=stated.causation_id,
         request_id=order.request_id,
         idempotency_key=order.idempotency_key,
-        policy_version=policy().version,
+        policy_version=case.policy.version,
         initial_load=stated.initial_load,
         corrects=draft.corrects,
         retracts=draft.retracts,
+        proposed=case.proposed,
     )
     return RecordedEvent(envelope, payload)
 
@@ -160,6 +166,10 @@ def _demand(event: RecordedEvent, draft: Draft, case: Case) -> None:
         return
     if envelope.effective_from is not None and not draft.backdating_settled:
         _backdating(event, case)
+    if payload.type in case.policy.requirements:
+        require_stated(event, case)
+    if payload.type in case.policy.cooling_off:
+        require_cool(event, case)
     if payload.needs_reason and envelope.reason is None:
         raise ReasonRequired("this change needs a reason", FieldError("/reason", "give a code, a text, or both"))
     if payload.needs_evidence and not draft.initial_value and not envelope.evidence:
@@ -180,12 +190,15 @@ def _period(event: RecordedEvent, case: Case) -> None:
                 "a decision happens when it happens", FieldError("/effective_from", "not for decisions")
             )
         return
-    if envelope.effective_from > case.now + policy().future:
+    if envelope.effective_from > case.now + case.policy.future:
         raise EffectiveDateOutOfRange(
             "too far in the future",
-            FieldError("/effective_from", f"at most {policy().future.days} days from now"),
+            FieldError("/effective_from", f"at most {case.policy.future.days} days from now"),
         )
-    if envelope.effective_to is not None and envelope.effective_to < envelope.effective_from + policy().shortest_period:
+    if (
+        envelope.effective_to is not None
+        and envelope.effective_to < envelope.effective_from + case.policy.shortest_period
+    ):
         raise EffectivePeriodInvalid(
             "effective_to must follow effective_from by a day or more", FieldError("/effective_to", "too early")
         )
@@ -194,16 +207,19 @@ def _period(event: RecordedEvent, case: Case) -> None:
 def _backdating(event: RecordedEvent, case: Case) -> None:
     envelope = event.envelope
     age = case.now - (envelope.effective_from or case.now)
-    if age > policy().second_person:
-        raise EffectiveDateOutOfRange(
-            f"back-dating by more than {policy().second_person.days} days needs a second person",
-            FieldError("/effective_from", f"at most {policy().second_person.days} days ago"),
-        )
-    if age <= policy().backdated:
+    backdated, most = case.policy.backdated, case.policy.second_person
+    if age <= backdated:
         return
+    if age > most and case.proposed is None:
+        raise FourEyesViolation.alone(
+            case.file.customer_id,
+            f"back-dating by more than {most.days} days needs a second person",
+            FieldError("/effective_from", f"at most {most.days} days ago, or make a proposal instead"),
+            rule="I13",
+        )
     if envelope.reason is None or envelope.reason.code != BACKDATED:
         raise EffectiveDateOutOfRange(
-            f"back-dating by more than {policy().backdated.days} days needs the reason code {BACKDATED}",
+            f"back-dating by more than {backdated.days} days needs the reason code {BACKDATED}",
             FieldError("/reason/code", f"must be {BACKDATED}"),
         )
     if not envelope.evidence:
@@ -215,7 +231,10 @@ def _apply(event: RecordedEvent, case: Case) -> None:
     facts = () if event.envelope.corrects else event.facts
     before = [case.file.timeline(fact.slot, fact.effective_from) for fact in facts]
     claims = case.file.claims() if _undoes(event) else set()
+    moving = watched(event, case)
     case.file.apply(event)
+    if moving:
+        require_second_person(event, case, moving)
     if _undoes(event) and case.file.claims() - claims:
         raise NotCorrectable(
             "an identifier once given up may be another file's by now", FieldError("", "record the identifier anew")

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import ClassVar, Self
 from uuid import UUID
 
-from domain.access import Action, Role, has_role
-from domain.code_schemes import policy, require_code, tier_edition
+from domain.access import Action
+from domain.code_schemes import require_code, tier_edition
 from domain.decisions.base import Case, Command, Draft, NewId, change, checks
+from domain.decisions.protection import is_protected
 from domain.errors import (
     EffectiveDateOutOfRange,
     EvidenceRequired,
@@ -34,10 +35,9 @@ from domain.events.classification import (
 from domain.events.envelope import ActorKind, Evidence, Reason
 from domain.facts import ABSENT
 from domain.file import TierRequest
+from domain.second_person import Asker, objections
 from domain.slots import pointer
 from domain.values import Code, Instant, Text
-
-APPROVER = Role.APPROVER
 
 
 @change
@@ -55,16 +55,29 @@ class AssignTier(Command):
         before = _current(case, self.scheme, case.effective_from)
         payload = _reassigned(self.scheme, before, self.to_code, self.basis, case.effective_from)
         require_reason(case)
-        if self.basis is TierBasis.APPROVED or (self.basis is TierBasis.RULE) == (case.actor.kind is ActorKind.HUMAN):
+        if case.proposed is not None:
+            second = {"request_id": case.proposed.proposal_id, "approver_id": case.actor.id}
+            yield Draft(payload.model_copy(update={"basis": TierBasis.APPROVED, **second}))
+            return
+        self._require_own_basis(case)
+        if self.basis is TierBasis.MANUAL and is_protected(
+            case.policy, self.scheme, before, self.to_code, case.effective_from
+        ):
+            raise FourEyesViolation.alone(
+                case.file.customer_id,
+                "this change of tier needs a second person",
+                FieldError("/to_code", "make a tier request or a proposal instead"),
+            )
+        yield Draft(payload)
+
+    def _require_own_basis(self, case: Case) -> None:
+        """A rule is a service's, which acts for nobody then: whoever has it act would decide in its place."""
+        is_person = case.actor.kind is ActorKind.HUMAN or case.actor.on_behalf_of is not None
+        if self.basis is TierBasis.APPROVED or (self.basis is TierBasis.RULE) == is_person:
             raise FourEyesViolation(
                 "this basis is not yours to claim",
                 FieldError("/basis", "people assign MANUAL, service accounts RULE; APPROVED follows from a request"),
             )
-        if self.basis is TierBasis.MANUAL and is_protected(self.scheme, before, self.to_code, case.effective_from):
-            raise FourEyesViolation(
-                "this change of tier needs a second person", FieldError("/to_code", "make a tier request instead")
-            )
-        yield Draft(payload)
 
 
 class RequestTierReassignment(Command):
@@ -97,17 +110,15 @@ class RequestTierReassignment(Command):
                 from_code=before,
                 to_code=self.to_code,
                 takes_effect=self.takes_effect,
-                expires_at=self.expires_at or case.now + policy().request_valid,
+                expires_at=self.expires_at or case.now + case.policy.request_valid,
             )
         )
 
     def _require_times(self, case: Case, effective: datetime) -> None:
-        if not case.now - policy().second_person <= effective <= case.now + policy().future:
+        back, ahead = case.policy.second_person, case.policy.future
+        if not case.now - back <= effective <= case.now + ahead:
             raise EffectiveDateOutOfRange(
-                "out of range",
-                FieldError(
-                    "/takes_effect", f"within {policy().second_person.days} days back and {policy().future.days} ahead"
-                ),
+                "out of range", FieldError("/takes_effect", f"within {back.days} days back and {ahead.days} ahead")
             )
         if self.expires_at is not None and self.expires_at <= case.now:
             raise EffectiveDateOutOfRange("already over", FieldError("/expires_at", "must lie in the future"))
@@ -181,19 +192,9 @@ def check_tier(payload: TierReassigned, case: Case) -> Payload:
     return payload.model_copy(update={"direction": direction})
 
 
-def is_protected(scheme: str, before: str | None, after: str, at: datetime) -> bool:
-    """Rule I6: into or out of a protected tier, or a raise by two steps or more."""
-    if {before, after} & policy().protected_tiers:
-        return True
-    codes = tier_edition(scheme, at).codes
-    if before not in codes or after not in codes:
-        return False
-    return codes.index(after) - codes.index(before) >= policy().protected_raise_steps
-
-
 def require_reason(case: Case) -> None:
     """Rule I5: a reason in words and a piece of evidence; an initial load is exempt from required fields."""
-    stated, least = case.circumstances, policy().reason_characters
+    stated, least = case.circumstances, case.policy.reason_characters
     if stated.initial_load:
         return
     if stated.reason is None or len(stated.reason.text or "") < least:
@@ -205,19 +206,12 @@ def require_reason(case: Case) -> None:
 
 
 def _require_second_person(case: Case, request: TierRequest) -> None:
-    actor = case.actor
     owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
-    refusals = {
-        "only a human decides": actor.kind is not ActorKind.HUMAN,
-        f"the role {APPROVER} is needed": not has_role(actor.roles, APPROVER),
-        f"same actor as requester {request.requester}": actor.id == request.requester,
-        "acts for the requester": actor.on_behalf_of == request.requester,
-        "the request was made on this person's behalf": request.requester_for == actor.id,
-        "owns the account": owner == actor.id,
-    }
-    broken = [FieldError("/approver", why) for why, holds in refusals.items() if holds]
-    if broken:
-        raise FourEyesViolation(f"{actor.id} may not decide request {request.request_id}", *broken)
+    asker = Asker(request.requester, request.requester_for)
+    found = objections(case.actor, asker, case.policy.approver_roles, owner)
+    if found:
+        broken = [FieldError("/approver", why) for why in found]
+        raise FourEyesViolation(f"{case.actor.id} may not decide request {request.request_id}", *broken)
 
 
 def _reassigned(scheme: str, before: str | None, after: str, basis: TierBasis, at: datetime) -> TierReassigned:

@@ -116,6 +116,15 @@ class Circumstances(Value):
             raise PydanticCustomError("certainty", "a probability needs certainty POSSIBILITY")
 
 
+class Proposed(Value):
+    """The proposal that an event follows from: whose it was, and the event that made it. The actor agreed to it."""
+
+    proposal_id: UUID
+    event_id: UUID
+    proposer: StaffId
+    on_behalf_of: StaffId | None = None
+
+
 class Envelope(Value):
     """The complete envelope of a recorded event. Times are UTC; `version` counts from 1 in its stream."""
 
@@ -140,3 +149,4 @@ class Envelope(Value):
     initial_load: bool = False
     corrects: UUID | None = None
     retracts: UUID | None = None
+    proposed: Proposed | None = None

@@ -19,6 +19,7 @@ from domain.decisions.record import IMPORTER
 from domain.events import Actor, RecordedEvent
 from domain.events.envelope import ActorKind
 from domain.file import CustomerFile
+from domain.policy import first_edition
 
 _COMMANDS: Final = {route: command for route, command, _ in ROUTES}
 OPENING: Final = "opening"
@@ -189,4 +190,4 @@ def decided(
     key = None if request.dry_run else request.key
     order = Order(file.customer_id, tuple(request.changes()), request.person.actor, idempotency_key=key)
     file.advance(now)
-    return record(order, file, now, uuid7, holders)[1]
+    return record(order, file, now, uuid7, holders, policy=first_edition())[1]

@@ -20,6 +20,7 @@ from domain.errors import HistoryNeeded, Refusal
 from domain.events import Actor, ActorKind, Circumstances, Evidence, Reason, RecordedEvent
 from domain.events.lifecycle import CustomerKind
 from domain.file import CustomerFile
+from domain.policy import first_edition
 from domain.values import EARLIEST
 from tests.make import CLERK, at
 
@@ -54,6 +55,7 @@ class Story:
         self.row = CustomerFile(self.customer_id, as_of=EARLIEST)
         self.holders: dict[tuple[str, str], UUID] = {}
         self._ids = 1000
+        self.policy = first_edition()
         if events:
             self._accept(events, events[-1].envelope.recorded_at)
 
@@ -126,7 +128,7 @@ class Story:
 
     def _attempt(self, order: Order, file: CustomerFile) -> tuple[CustomerFile, Events]:
         numbers = count(self._ids)
-        return record(order, file, self.now, lambda: uid(next(numbers)), self.holders)
+        return record(order, file, self.now, lambda: uid(next(numbers)), self.holders, policy=self.policy)
 
     def _agree(self, order: Order, expected: Events | Refusal) -> None:
         """The kept slots decide as the whole history does, unless they ask for it."""

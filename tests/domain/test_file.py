@@ -24,7 +24,7 @@ from domain.events.lifecycle import ArchiveReason
 from domain.events.needs import NeedDetails
 from domain.fold import History
 from tests.domain.story import CLERK, EVERYTHING_STATED, Story, at, opened, same_file, uid
-from tests.make import Stream
+from tests.make import ONE_PERSON, Stream
 from tests.oracle import state
 
 CONTACTS = st.sampled_from([uid(10), uid(20), uid(30)])
@@ -89,6 +89,7 @@ def changes_to(draw: st.DrawFn, story: Story, now: datetime) -> Change:
 @given(st.data())
 def test_any_sequence_of_commands_leaves_the_kept_file_as_the_folded_one(data: st.DataObject) -> None:
     story = opened()
+    story.policy = ONE_PERSON
     for _ in range(data.draw(st.integers(1, 14), label="commands")):
         story.now += timedelta(days=data.draw(st.sampled_from([0, 1, 7, 30]), label="days"), hours=1)
         change = data.draw(changes_to(story, story.now))

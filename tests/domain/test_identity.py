@@ -23,6 +23,7 @@ from domain.errors import (
 from domain.events.identity import NameKind
 from domain.facts import ABSENT
 from tests.domain.story import IMPORTER, Story, opened, uid
+from tests.make import ONE_PERSON
 
 USCC = ("CN_USCC", "91440300708461136T")
 LEI = "HWUPKR0MPOU8FGXBT394"
@@ -184,5 +185,6 @@ def test_a_mistaken_identifier_is_released_by_retraction() -> None:
 
 def with_identifier() -> Story:
     story = opened()
+    story.policy = ONE_PERSON
     story.do(RecordIdentifier(scheme=USCC[0], value=USCC[1]), now="2026-02-01")
     return story

@@ -114,10 +114,10 @@ def test_nobody_asks_for_what_a_restore_records() -> None:
 @pytest.mark.parametrize(
     ("actor", "why"),
     [
-        (OFFICER, "same actor as u-501, who asked for it"),
+        (OFFICER, "same actor as requester u-501"),
         (CLERK, "the role privacy is needed"),
         (Actor(id="bot", kind=ActorKind.SERVICE, roles=("privacy",)), "only a human decides"),
-        (Actor(id="u-503", roles=("privacy",), on_behalf_of="u-501"), "acts for who asked for it"),
+        (Actor(id="u-503", roles=("privacy",), on_behalf_of="u-501"), "acts for the requester"),
     ],
 )
 def test_another_officer_decides(answer: Any, actor: Actor, why: str) -> None:

@@ -14,6 +14,7 @@ from domain.decisions.identity import ChangeLegalName
 from domain.errors import (
     EffectiveDateOutOfRange,
     EffectivePeriodInvalid,
+    FourEyesViolation,
     NoChange,
     ObservedAtRequired,
     RoleRequired,
@@ -55,9 +56,9 @@ def test_back_dating_by_more_needs_its_reason_code_and_evidence() -> None:
 
 def test_back_dating_by_more_than_a_year_needs_a_second_person() -> None:
     story = opened()
-    story.refuses(
-        EffectiveDateOutOfRange, FACT, pointer="/effective_from", now="2027-01-10", effective_from="2026-01-09"
-    )
+    old: dict[str, Any] = {"now": "2027-01-10", "effective_from": "2026-01-09"}
+    refusal = story.refuses(FourEyesViolation, FACT, pointer="/effective_from", rule="I13", **old)
+    assert refusal.customer_id == story.customer_id
 
 
 def test_an_initial_load_may_be_as_old_as_it_is() -> None:

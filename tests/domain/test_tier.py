@@ -203,32 +203,50 @@ def test_an_unprotected_tier_is_corrected_by_one_person_and_its_direction_follow
     assert corrected.payload.model_dump()["replacement"]["direction"] == "LOWERED"
 
 
-@pytest.mark.parametrize(
-    "actor",
-    [
-        CLERK,
-        Actor(id="u-118", roles=("tier:approve",)),
-        Actor(id="u-204", roles=("tier:approve",)),
-        Actor(id="u-303", roles=("tier:approve",), on_behalf_of="u-118"),
-        Actor(id="bot", kind=ActorKind.SERVICE, roles=("tier:approve",)),
-    ],
-)
-def test_a_correction_into_a_protected_tier_is_a_second_persons(actor: Actor) -> None:
+@pytest.mark.parametrize("actor", [CLERK, APPROVER, Actor(id="bot", kind=ActorKind.SERVICE, roles=("importer",))])
+def test_a_correction_into_a_protected_tier_is_nobodys_alone(actor: Actor) -> None:
     story = with_tier("ORDINARY")
     [event] = story.do(TO_POTENTIAL)
     command = CorrectFact(corrects=event.envelope.event_id, replacement={"to_code": "HIGH_VALUE"})
-    story.refuses(FourEyesViolation, command, pointer="", by=actor)
-    story.do(command, by=APPROVER)
+    refusal = story.refuses(FourEyesViolation, command, pointer="", by=actor)
+    assert refusal.customer_id == story.customer_id
 
 
-def test_an_approved_tier_is_retracted_by_neither_its_requester_nor_its_approver() -> None:
+def test_neither_is_the_retraction_of_one_nor_a_correction_of_its_dates() -> None:
     story = requested()
     reassigned = story.do(APPROVE, by=APPROVER)[1]
-    retract = RetractFact(retracts=reassigned.envelope.event_id)
-    for actor in (CLERK, APPROVER):
-        story.refuses(FourEyesViolation, retract, pointer="", by=actor)
-    story.do(retract, by=Actor(id="u-302", roles=("tier:approve",)))
-    assert story.shows("/tier/VALUE") == {"code": "POTENTIAL"}
+    event_id = reassigned.envelope.event_id
+    for actor in (CLERK, APPROVER, Actor(id="u-302", roles=("tier:approve",))):
+        story.refuses(FourEyesViolation, RetractFact(retracts=event_id), pointer="", by=actor)
+        moved = CorrectFact(corrects=event_id, replacement={})
+        story.refuses(FourEyesViolation, moved, pointer="", by=actor, effective_from="2026-02-03")
+    assert story.shows("/tier/VALUE") == {"code": "HIGH_VALUE"}
+
+
+def test_an_unprotected_tier_moved_to_where_a_protected_one_holds_is_protected_too() -> None:
+    story = with_tier("ORDINARY")
+    [event] = story.do(TO_POTENTIAL, now="2026-01-20")
+    story.do(RequestTierReassignment(request_id=REQUEST, to_code="HIGH_VALUE"), now="2026-02-01")
+    story.do(APPROVE, by=APPROVER, now="2026-02-02")
+    later = CorrectFact(corrects=event.envelope.event_id, replacement={})
+    story.refuses(FourEyesViolation, later, pointer="", now="2026-02-10", effective_from="2026-02-05")
+
+
+def test_one_person_does_not_raise_a_tier_by_two_steps_one_after_the_other() -> None:
+    story = with_tier("CHURN_RISK")
+    story.do(AssignTier(to_code="ORDINARY"))
+    story.refuses(FourEyesViolation, TO_POTENTIAL, pointer="")
+    story.refuses(FourEyesViolation, TO_POTENTIAL, pointer="", by=Actor(id="u-7", on_behalf_of=CLERK.id))
+    story.do(TO_POTENTIAL, by=Actor(id="u-119"))
+
+
+def test_not_even_by_correcting_what_another_one_said() -> None:
+    story = with_tier("CHURN_RISK")
+    correct = CorrectFact(corrects=story.events[-1].envelope.event_id, replacement={"to_code": "ORDINARY"})
+    [corrected] = story.do(correct)
+    again = CorrectFact(corrects=corrected.envelope.event_id, replacement={"to_code": "POTENTIAL"})
+    story.refuses(FourEyesViolation, again, pointer="")
+    story.refuses(FourEyesViolation, TO_POTENTIAL, pointer="")
 
 
 @pytest.mark.parametrize("forged", [{"approver_id": "u-1"}, {"basis": "APPROVED"}, {"direction": "INITIAL"}])

@@ -1,0 +1,43 @@
+"""Who may be the second person: what speaks against somebody's deciding what somebody else asked for (I6).
+
+What must stay true: nobody decides alone, under whatever name. Whoever asked and whoever decides, and those for whom
+they act, are all different people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.access import roles_named
+from domain.events.envelope import Actor, ActorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for something, and on whose behalf."""
+
+    id: str
+    on_behalf_of: str | None = None
+
+
+def persons(actor: Actor) -> frozenset[str]:
+    """Who stands behind what an actor does."""
+    return frozenset(person for person in (actor.id, actor.on_behalf_of) if person is not None)
+
+
+def objections(actor: Actor, asker: Asker, roles: Sequence[str], owner: object = None) -> list[str]:
+    """Why this actor may not decide; empty when nothing speaks against it. `owner` is the account's, who may not."""
+    first, *_ = roles
+    acting_for = actor.on_behalf_of
+    found = {
+        "only a human decides": actor.kind is not ActorKind.HUMAN,
+        f"the role {first} is needed": roles_named(actor.roles).isdisjoint(roles_named(roles)),
+        f"same actor as requester {asker.id}": actor.id == asker.id,
+        "acts for the requester": acting_for == asker.id,
+        "the request was made on this person's behalf": asker.on_behalf_of == actor.id,
+        "both act for the same person": acting_for is not None and acting_for == asker.on_behalf_of,
+        "owns the account": owner == actor.id,
+        "acts for the owner of the account": acting_for is not None and owner == acting_for,
+    }
+    return [why for why, holds in found.items() if holds]
