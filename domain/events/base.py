@@ -52,6 +52,10 @@ class Payload(Value):
         """The slots this event asserts, each once. A decision asserts none."""
         yield from ()
 
+    def tells_of(self) -> Iterator[Assertion]:
+        """The slots that it speaks of, and what it says of them: whoever may not see these may not read it."""
+        return self.assertions()
+
 
 @dataclass(frozen=True)
 class RecordedEvent:

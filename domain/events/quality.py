@@ -45,6 +45,9 @@ class FactCorrected(Payload):
     def assertions(self) -> Iterator[Assertion]:
         return self.replacement.assertions()
 
+    def tells_of(self) -> Iterator[Assertion]:
+        return self.replacement.tells_of()
+
 
 @declare
 class FactRetracted(Payload):
@@ -55,6 +58,9 @@ class FactRetracted(Payload):
 
     retracted_type: str
     slots: tuple[str, ...]
+
+    def tells_of(self) -> Iterator[Assertion]:
+        return ((slot, None) for slot in self.slots)
 
 
 class VerificationMethod(StrEnum):
@@ -82,3 +88,6 @@ class FieldVerified(Payload):
     value_event_id: UUID
     method: VerificationMethod
     result: VerificationResult
+
+    def tells_of(self) -> Iterator[Assertion]:
+        yield self.path, None
