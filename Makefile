@@ -29,7 +29,7 @@ run: $(installed)
 	@exec $(bin)/dossier serve --development --data data --port $(PORT)
 
 test: $(installed)
-	$(bin)/pytest -n auto -m "not long"
+	$(bin)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
 check: $(installed)
 	$(bin)/ruff check .

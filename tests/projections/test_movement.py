@@ -29,7 +29,7 @@ from tests.projections.test_portfolio import _MISSING, _PATHS, _at, _conditions,
 from tests.projections.world import World
 
 _ON_POSTGRES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 _TIER = path_of("/tier/VALUE/code")
 _OTHER_WAY = {"ENTERED": "LEFT", "LEFT": "ENTERED", "MOVED": "MOVED"}

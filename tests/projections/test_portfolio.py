@@ -38,7 +38,7 @@ from tests.projections.histories import instants_of, streams
 from tests.projections.world import World
 
 _ON_POSTGRES = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 _SCALARS: list[Any] = [None, True, False, 0, 1, 1.5, -3, 2**64 - 1, 1e300, "", "1", "a", "aß", "中", "100%", "\\_", '"']
 _VALUES = st.one_of(st.sampled_from(_SCALARS), st.sampled_from([[], {}, {"n": 1}, {"n": "1"}, {"n": {"m": None}}, [7]]))

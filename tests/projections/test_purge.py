@@ -151,7 +151,7 @@ def test_a_purge_that_fails_leaves_everything_as_it_was(world: World) -> None:
     assert told_about(world, "Secret") == list(TABLES)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=histories(), batch=st.integers(1, 8))
 def test_drawn_histories_leave_the_rows_of_a_rebuild(server: TestServer, story: Story, batch: int) -> None:
     with server.database() as database, a_world(database) as world:

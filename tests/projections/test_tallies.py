@@ -68,7 +68,7 @@ def counted(world: World, points: list[tuple[int, datetime]]) -> list[dict[str, 
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
