@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
@@ -18,6 +19,7 @@ from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES
 from api.counts import Counts
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
+from api.direct_route import DirectRoute, OpenRoute
 from api.epochs import KnownEpochs
 from api.forgetting import forgetting
 from api.gathering import Gathering
@@ -96,9 +98,16 @@ def create_app(settings: Settings) -> FastAPI:
     reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
     for router in (*(routes.router for routes in (commands, *reads, evidence, health, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
-        app.router.routes.extend(router.routes)
+        app.router.routes.extend(map(_guarded, router.routes))
     openapi.install(app)
     return app
+
+
+def _guarded(route: BaseRoute) -> BaseRoute:
+    """The route, which is open to all by its own word or requires something. Raises TypeError."""
+    if not isinstance(route, DirectRoute | OpenRoute):
+        raise TypeError(f"{route} does not say who may use it")
+    return route
 
 
 @asynccontextmanager

@@ -27,6 +27,8 @@ from domain.slots import pointer
 
 LONGEST_BODY_BYTES: Final = 1024 * 1024
 MOST_CHANGES: Final = 500
+LISTED: Final = "/changes/"
+"""How the places of listed changes begin."""
 _STATED: Final = frozenset(Circumstances.model_fields)
 _MISPLACED: Final = re.compile(rf"^(?:/identifiers/\d+|/contact)(/(?:{'|'.join(_STATED)})\b)")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -98,7 +100,7 @@ def listed_changes(body: Any, new_id: NewId) -> Iterator[Change]:
         stated = item.model_fields_set & _STATED
         own = whole.model_copy(update={name: getattr(item, name) for name in stated}) if stated else whole
         command = _command(COMMANDS[item.type], item, {})
-        yield Change(command.with_ids(new_id), own, f"/changes/{index}")
+        yield Change(command.with_ids(new_id), own, f"{LISTED}{index}")
 
 
 def in_registration(refusal: Refusal) -> Refusal:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from api.key_set import ALGORITHMS
 from api.strict_json import NotStrictJson, strict_object
+from domain.access import Principal, roles_named
 from domain.events import Actor
 from domain.events.envelope import ActorKind
 from domain.slots import segments_of
@@ -64,10 +65,10 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a token speaks for, by its issuer's word alone. `scopes` None: it names none, so none narrows."""
+    """Who a token speaks for, by its issuer's word alone: as it is recorded, and as it is judged what they may do."""
 
     actor: Actor
-    scopes: frozenset[str] | None
+    principal: Principal
     expires_at: float
     """Seconds since 1970, the leeway included."""
 
@@ -105,7 +106,9 @@ def caller_of(payload: bytes, expected: Expected, now: float) -> Caller:
         raise Unfit("it was issued in the future")
     if "nbf" in claims and _instant(claims, "nbf") > now + leeway:
         raise Unfit("it is not valid yet")
-    return Caller(_actor(claims, expected), _scopes(_at(claims, expected.scope_claim)), expires_at)
+    actor, scopes = _actor(claims, expected), _scopes(_at(claims, expected.scope_claim))
+    principal = Principal(actor.id, actor.kind, roles_named(actor.roles), scopes, actor.on_behalf_of)
+    return Caller(actor, principal, expires_at)
 
 
 def _require_audience(audience: Any, expected: str) -> None:

@@ -1,6 +1,7 @@
-"""What a route needs from a request: the service's parts, the actor, the preconditions, the body.
+"""What a route needs from a request: the service's parts, the caller, the preconditions, the body.
 
-Every route but the health checks depends on `admitted`: nobody learns anything without a valid token.
+Every route but those that are open to all depends on `admitted` and `require`: nobody learns anything without a valid
+token, nor without being allowed to.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import ClientDisconnect
 
 from api.accounts import account_of
-from api.bodies import LONGEST_BODY_BYTES
+from api.bodies import LISTED, LONGEST_BODY_BYTES
+from api.claims import Caller
 from api.current_profiles import CurrentProfiles
 from api.epochs import KnownEpochs
 from api.errors import Problem
@@ -32,9 +34,9 @@ from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.tokens import TokenVerifier, unauthorized
+from domain.access import Action, Principal
 from domain.decisions import Change, NewId, Order
-from domain.decisions.record import IMPORTER
-from domain.errors import FieldError, Refusal, RoleRequired
+from domain.errors import FieldError, Refusal
 from domain.events import Actor
 from domain.file import CustomerFile
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
@@ -85,23 +87,51 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def actor_of(request: Request) -> Actor:
-    """The acting person, from the bearer token alone. Raises Problem 401."""
-    known: Actor | None = request.scope.get("dossier.actor")
+def caller_of(request: Request) -> Caller:
+    """Who asks, from the bearer token alone. Raises Problem 401."""
+    known: Caller | None = request.scope.get("dossier.caller")
     if known is not None:
         return known
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthorized("send `Authorization: Bearer <token>`")
-    actor = service_of(request).verifier.actor(token.strip())
-    request.scope["dossier.actor"] = actor
-    return actor
+    caller = service_of(request).verifier.caller(token.strip())
+    request.scope["dossier.caller"] = caller
+    return caller
+
+
+def actor_of(request: Request) -> Actor:
+    """The acting person, as it is recorded. Raises Problem 401."""
+    return caller_of(request).actor
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks, as it is judged what they may do and see. Raises Problem 401."""
+    return caller_of(request).principal
 
 
 def admitted(request: Request) -> None:
     """Let in whoever has a valid token and asks for what there is. Raises Problem 401 or 422."""
-    actor_of(request)
+    caller_of(request)
     require_known_parameters(request)
+
+
+class Forbidden(Problem):
+    """403, naming the missing permission, in the answer's head too (RFC 6750)."""
+
+    def __init__(self, action: Action, *fields: FieldError) -> None:
+        detail = f"this needs the permission {action}, which the token's roles and scopes do not give"
+        super().__init__("forbidden", 403, "Not permitted", detail, *fields, permission=action.value)
+        self.headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{action}"'}
+
+
+def require(request: Request, action: Action, *fields: FieldError) -> None:
+    """Forbidden unless the caller may do `action`; `fields` are the parts of the request that ask for it.
+
+    Before anything is looked up: the answer to who may not ask says nothing of what there is, nor does its time.
+    """
+    if action not in caller_of(request).principal.granted:
+        raise Forbidden(action, *fields)
 
 
 class reading:  # noqa: N801 - reads as what it gives: async with reading(request) as connection
@@ -230,6 +260,7 @@ def submission_of(
     request: Request, body: bytes, customer_id: UUID, changes: Sequence[Change], *, new: bool = False
 ) -> Submission:
     """The order that a request makes, with its preconditions. Raises Problem or Refusal."""
+    _require_permitted(request, changes)
     actor = actor_of(request)
     dry_run = is_dry_run(request)
     account = account_of(request.scope)
@@ -243,11 +274,24 @@ def submission_of(
     )
     return Submission(
         order,
-        NewFile() if new else _expected(request, actor),
+        NewFile() if new else _expected(request),
         hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest(),
         _identifiers(changes),
         dry_run,
     )
+
+
+def _require_permitted(request: Request, changes: Sequence[Change]) -> None:
+    """Forbidden for a listed change that is not allowed by itself, and for what only importers do.
+
+    The route has been answered for; what opens a file belongs to opening it.
+    """
+    for change in changes:
+        if change.pointer.startswith(LISTED):
+            action = change.command.action
+            require(request, action, FieldError(change.pointer, f"{change.command.records.type} needs {action}"))
+        if change.circumstances.initial_load:
+            require(request, Action.IMPORT, FieldError(f"{change.pointer}/initial_load", "marks what importers bring"))
 
 
 def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
@@ -282,7 +326,7 @@ def _idempotency_key(request: Request) -> str:
     return key
 
 
-def _expected(request: Request, actor: Actor) -> AtProfileVersion | AnyVersion:
+def _expected(request: Request) -> AtProfileVersion | AnyVersion:
     stated = request.headers.get("if-match")
     if stated is None:
         raise Problem(
@@ -294,12 +338,7 @@ def _expected(request: Request, actor: Actor) -> AtProfileVersion | AnyVersion:
             invariant="I3",
         )
     if stated.strip() == "*":
-        if IMPORTER not in actor.roles:
-            raise RoleRequired(
-                "only an importer may write without looking",
-                FieldError("If-Match", f"* needs the role {IMPORTER}"),
-                role=IMPORTER,
-            )
+        require(request, Action.IMPORT, FieldError("If-Match", "* writes without looking"))
         return AnyVersion()
     match = _ENTITY_TAG.fullmatch(stated.strip())
     if match is None:

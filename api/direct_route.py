@@ -2,6 +2,9 @@
 
 FastAPI's own way solves dependencies and builds a model for every request, which costs more than most handlers do;
 here everything a handler wants from the request it takes itself. They stay FastAPI's routes for the OpenAPI document.
+
+What must stay true: a route is either open to all, and says so, or states the action that one must be allowed to do;
+that is decided right after the token, before the path is read and anything is looked up.
 """
 
 from __future__ import annotations
@@ -9,20 +12,34 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from api.dependencies import admitted, service_of
+from api.dependencies import admitted, require, service_of
 from api.epochs import know_epochs
 from api.parameters import invalid_parameter
 from api.tokens import SignedByUnknownKey
+from domain.access import Action
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 """Answers a request, or raises what api/errors.py knows."""
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+_ACTION: Final = "action"
+
+
+def requires(action: Action) -> Callable[[Endpoint], Endpoint]:
+    """Function decorator: the action that one must be allowed to do to be answered by this handler."""
+
+    def state(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ACTION, action)
+        return endpoint
+
+    return state
 
 
 class StatedRoute(APIRoute):
@@ -35,13 +52,29 @@ class StatedRoute(APIRoute):
         return [parameter["name"] for parameter in stated if parameter["in"] == "query"]
 
 
+class OpenRoute(StatedRoute):
+    """Asks nobody who they are; its handler may, for some of what it answers."""
+
+
 class DirectRoute(StatedRoute):
-    """Admits the request, reads the ids that the handler names as parameters, and calls it."""
+    """Admits the request, reads the ids that the handler names as parameters, and calls it.
+
+    `action` is what its handler `requires`; it stands in the OpenAPI document as what the token must bring.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        action = getattr(endpoint, _ACTION, None)
+        if not isinstance(action, Action):
+            raise TypeError(f"{path}: {endpoint.__name__} does not say what it requires")
+        self.action = action
+        stated = options.pop("openapi_extra", None) or {}
+        super().__init__(path, endpoint, openapi_extra={"security": [{"bearer": [action.value]}], **stated}, **options)
 
     def get_route_handler(self) -> Handler:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
         # Annotations are text in these modules.
         ids = [(name, _READERS[stated.annotation]) for name, stated in _path_parameters(endpoint).items()]
+        action = self.action
 
         async def handle(request: Request) -> Response:
             try:
@@ -50,6 +83,7 @@ class DirectRoute(StatedRoute):
                 if not await service_of(request).verifier.keys.look_again():
                     raise
                 admitted(request)
+            require(request, action)
             await know_epochs(request, service_of(request).epochs)
             return await endpoint(request, **{name: read(request, name) for name, read in ids})
 

@@ -553,7 +553,8 @@ class ProblemField(Answer):
 class Problem(BaseModel):
     """RFC 9457. `type` is urn:dossier:problem:<slug>; `invariant` the broken rule, where it has an id.
 
-    `instance` is the path; a request that was refused before it was read has none.
+    `permission` is what the caller lacks, where that is why. `instance` is the path; a request that was refused before
+    it was read has none.
     """
 
     type: str
@@ -562,6 +563,7 @@ class Problem(BaseModel):
     detail: str
     instance: str | None = None
     invariant: str | None = None
+    permission: str | None = None
     errors: list[ProblemField] = []
 
 

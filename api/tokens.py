@@ -1,6 +1,7 @@
 """Who is asking: bearer tokens, verified by the issuer's public keys; the actor comes from nowhere else.
 
-A verified token is remembered until it expires, so that a busy client costs one signature check: a look into a table.
+A verified token is remembered until it expires, with what it grants, so that a busy client costs one signature check: a
+look into a table.
 What must stay true: nothing is remembered longer than what it was concluded from. When the issuer's keys change,
 everything is forgotten.
 """
@@ -17,7 +18,6 @@ from api.claims import Caller, Expected, Unfit, caller_of, header_of
 from api.errors import Problem
 from api.issuer import IssuerKeys
 from api.key_set import ALGORITHMS, KeyUnfit, KeyUnknown
-from domain.events import Actor
 
 _REMEMBERED: Final = 10_000
 _SIGNATURES: Final = jwt.PyJWS(sorted(ALGORITHMS))
@@ -44,16 +44,16 @@ class TokenVerifier:
         self._verified: OrderedDict[str, Caller] = OrderedDict()
         keys.when_changed(self._verified.clear)
 
-    def actor(self, token: str) -> Actor:
+    def caller(self, token: str) -> Caller:
         """The acting person or service. Raises Unauthorized, or Problem 503 while no key of the issuer is at hand."""
         remembered = self._verified.get(token)
         if remembered is not None and time.time() < remembered.expires_at:
-            return remembered.actor
+            return remembered
         caller = self._caller(token)
         self._verified[token] = caller
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
-        return caller.actor
+        return caller
 
     def _caller(self, token: str) -> Caller:
         try:

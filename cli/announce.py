@@ -22,7 +22,7 @@ from settings import Settings
 
 _POLL_SECONDS = 0.05
 _PATIENCE_SECONDS = 30.0
-_DEVELOPER = Claims("u-1", ("admin", "importer", "tier:approve", "auditor"), "Local developer")
+_DEVELOPER = Claims("u-1", ("editor", "approver", "importer", "auditor", "administrator"), "Local developer")
 
 
 def announce(settings: Settings, url: str, request: StopRequest) -> None:

@@ -11,11 +11,13 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.dependencies import reading
+from api.direct_route import requires
 from api.moments import Moment, basis_of, moment_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import instant, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import HistoryPage
+from domain.access import Action
 from projections.audit import AuditFilter, search
 
 router: Final = APIRouter(
@@ -30,6 +32,7 @@ router: Final = APIRouter(
         "known_at", "at_position", "limit", "page_token", "after",
     ),
 )  # fmt: skip
+@requires(Action.READ_AUDIT)
 async def search_history(request: Request) -> Response:
     """Events of all customers that meet all conditions, in the order of the log.
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from api import bodies, openapi
 from api.answers import recorded
 from api.dependencies import received, service_of, submission_of
-from api.direct_route import DirectRoute, path_id
+from api.direct_route import DirectRoute, path_id, requires
+from domain.access import Action
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
 from domain.errors import Refusal
 
@@ -62,6 +63,7 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
 )
 
 
+@requires(Action.REGISTER)
 async def register_customer(request: Request) -> Response:
     """Open a file: the registration and its first facts, all or nothing."""
     service = service_of(request)
@@ -76,6 +78,7 @@ async def register_customer(request: Request) -> Response:
     return await recorded(request, receipt)
 
 
+@requires(Action.WRITE_FACTS)
 async def record_changes(request: Request, customer_id: UUID) -> Response:
     """Record a list of facts as one command, all or nothing, at most 500."""
     service = service_of(request)
@@ -88,6 +91,7 @@ async def record_changes(request: Request, customer_id: UUID) -> Response:
 def _handler(
     command: type[Command], from_path: tuple[str, ...], model: type[BaseModel]
 ) -> Callable[..., Awaitable[Response]]:
+    @requires(command.action)
     async def handle(request: Request, customer_id: UUID) -> Response:
         service = service_of(request)
         async with received(request) as body:

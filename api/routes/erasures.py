@@ -11,10 +11,12 @@ from fastapi.responses import Response
 from api import openapi
 from api.answers import json_response
 from api.dependencies import reading
+from api.direct_route import requires
 from api.known_files import known_file
 from api.moments import moment_of
 from api.read_route import ReadRoute
 from api.schemas import FileErasures
+from domain.access import Action
 from projections.erasures import erasures_of
 from projections.past import version_at
 
@@ -27,6 +29,7 @@ router: Final = APIRouter(
 
 
 @router.get("/erasures", openapi_extra=openapi.read(FileErasures, "known_at", "at_position", "after"))
+@requires(Action.READ_HISTORY)
 async def read_erasures(request: Request, customer_id: UUID) -> Response:
     """Each request for erasure with its certificate: who decided, since when nobody can read it, what remains."""
     async with reading(request) as connection:

@@ -10,17 +10,16 @@ from fastapi.responses import Response
 
 from api import bodies, openapi
 from api.answers import PRIVATE, json_response
-from api.dependencies import actor_of, received, service_of
-from api.direct_route import DirectRoute
+from api.dependencies import received, service_of
+from api.direct_route import DirectRoute, requires
 from api.evidence_body import EvidenceBody
 from api.files import FileAnswer
 from api.parameters import position
 from api.portfolio_pages import invalid_field
 from api.schemas import EventReceipt
-from domain.errors import FieldError, RoleRequired
+from domain.access import Action
 from ledger.log_errors import LogError
 
-AUDITOR: Final = "auditor"
 _ZIP: Final = "application/zip"
 
 router: Final = APIRouter(
@@ -29,12 +28,12 @@ router: Final = APIRouter(
 
 
 @router.post("/evidence", openapi_extra=openapi.file_question(EvidenceBody, _ZIP, "The pack, a zip archive."))
+@requires(Action.EXPORT_EVIDENCE)
 async def make_evidence_pack(request: Request) -> Response:
-    """All that the log says of one customer, with proofs that an outsider checks without us. Needs the role `auditor`.
+    """All that the log says of one customer, with proofs that an outsider checks without us.
 
     It covers what the newest signed checkpoint covers.
     """
-    _require_auditor(request)
     async with received(request, writes=False) as content:
         body: EvidenceBody = bodies.parse(EvidenceBody, content)
     try:
@@ -48,17 +47,9 @@ async def make_evidence_pack(request: Request) -> Response:
 
 
 @router.get("/customers/{customer_id}/events/{version}/receipt", openapi_extra=openapi.read(EventReceipt))
+@requires(Action.READ_HISTORY)
 async def read_receipt(request: Request, customer_id: UUID, version: str) -> Response:
     """Where the log has an event, with the proof against a signed checkpoint; waits a moment for one that covers it."""
     number = position("version", version)
     (receipt,) = await service_of(request).receipts.wait_for(customer_id, number, number)
     return json_response({"customer_id": customer_id, **receipt})
-
-
-def _require_auditor(request: Request) -> None:
-    if AUDITOR not in actor_of(request).roles:
-        raise RoleRequired(
-            "only an auditor gets evidence packs",
-            FieldError("Authorization", f"needs the role {AUDITOR}"),
-            role=AUDITOR,
-        )

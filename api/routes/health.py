@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from api import openapi
 from api.answers import json_response
 from api.dependencies import service_of
+from api.direct_route import OpenRoute
 from api.errors import Problem
 from api.probe import Probe
 from api.schemas import Alive, Ready
@@ -18,7 +19,7 @@ from domain.errors import FieldError
 from ledger.refusal_file import RefusalFile
 from ledger.scrub_record import Progress, ScrubRecord
 
-router: Final = APIRouter(tags=["health"], generate_unique_id_function=openapi.operation_id)
+router: Final = APIRouter(route_class=OpenRoute, tags=["health"], generate_unique_id_function=openapi.operation_id)
 
 
 @router.get("/healthz", openapi_extra=openapi.health(Alive))

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from api import openapi
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
+from api.direct_route import requires
 from api.encoding import to_json
 from api.known_files import known_file
 from api.moments import Moment, basis_json, entity_tag, known_position, moment_of
@@ -21,6 +22,7 @@ from api.pages import limit_of, next_page, page_response, place_of
 from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
+from domain.access import Action
 from projections.basis import Basis
 from projections.blame import BlameAsked, blamed
 from projections.causes import Point
@@ -46,6 +48,7 @@ _IN_AN_EPOCH: Final = re.compile(r"[^:]+-[^:]+:\d+", re.ASCII)
         "limit", "page_token", "after",
     ),
 )  # fmt: skip
+@requires(Action.READ_HISTORY)
 async def read_history(request: Request, customer_id: UUID) -> Response:
     """The customer's events with the slots each one moved, page by page."""
     wanted, order, limit = _filter(request), _order(request), limit_of(request)
@@ -75,6 +78,7 @@ def _whole(request: Request, page: WholePage, limit: int) -> Response:
     "/blame",
     openapi_extra=openapi.read(BlamePage, "path", "known_at", "valid_at", "at_position", "after", cacheable=True),
 )
+@requires(Action.READ_HISTORY)
 async def read_blame(request: Request, customer_id: UUID) -> Response:
     """Per slot, the event that holds it: who set it, when, why, on what evidence, and what was there before."""
     path = _path(request)
@@ -104,6 +108,7 @@ def _blamed(request: Request, found: Basis, items: bytes) -> Response:
         Differences, "from", "to", "axis", "known_at", "valid_at", "at_position", "after", required=("from", "to")
     ),
 )
+@requires(Action.READ_HISTORY)
 async def read_diff(request: Request, customer_id: UUID) -> Response:
     """What differs between two moments on one axis, each difference with the events that caused it."""
     axis = request.query_params.get("axis", "known")

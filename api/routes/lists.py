@@ -11,12 +11,14 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.dependencies import reading
+from api.direct_route import requires
 from api.encoding import time_text
 from api.moments import Moment, basis_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import invalid_parameter
 from api.read_route import ReadRoute
 from api.schemas import CustomerPage
+from domain.access import Action
 from domain.errors import Refusal
 from domain.identifiers import normalised
 from projections.search import Wanted, search
@@ -50,6 +52,7 @@ class _Last(NamedTuple):
 @router.get(
     "", openapi_extra=openapi.read(CustomerPage, "identifier", "name", "tier", "owner", "limit", "page_token", "after")
 )
+@requires(Action.READ_PROFILE)
 async def list_customers(request: Request) -> Response:
     """Current customers that meet all conditions, page by page, every page as of one position."""
     wanted, limit, place = _wanted(request), limit_of(request), place_of(request, _Last.read)

@@ -17,11 +17,12 @@ from psycopg import AsyncConnection
 
 from api import openapi
 from api.answers import json_response
-from api.dependencies import admitted, reading
-from api.direct_route import DirectRoute, StatedRoute
+from api.dependencies import admitted, reading, require
+from api.direct_route import DirectRoute, OpenRoute, requires
 from api.errors import Problem
 from api.parameters import LAST_POSITION, invalid_parameter, position, require_known_parameters, whole_number
 from api.schemas import ConsistencyProof, InclusionProof
+from domain.access import Action
 from ledger import published, tree
 from ledger.merkle import TILE_WIDTH
 from ledger.notes import base64
@@ -35,7 +36,7 @@ _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _FOR_EVER_TO_ITS_READER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 router: Final = APIRouter(
-    prefix="/log", route_class=StatedRoute, tags=["log"], generate_unique_id_function=openapi.operation_id
+    prefix="/log", route_class=OpenRoute, tags=["log"], generate_unique_id_function=openapi.operation_id
 )
 proofs: Final = APIRouter(
     prefix="/v1/log/proofs",
@@ -73,6 +74,7 @@ async def read_tile(request: Request) -> Response:
     tile = Tile.from_path(request.path_params["tile"])
     if tile.level is None:
         admitted(request)
+        require(request, Action.READ_LOG)
     async with _turn(request), reading(request) as connection:
         content = await published.tile_bytes(connection, tile)
     headers = _FOR_EVER if tile.level is not None else _FOR_EVER_TO_ITS_READER
@@ -80,6 +82,7 @@ async def read_tile(request: Request) -> Response:
 
 
 @proofs.get("/inclusion", openapi_extra=openapi.read(InclusionProof, "position", "size", required=("position",)))
+@requires(Action.READ_LOG)
 async def prove_inclusion(request: Request) -> Response:
     """That the event at a position is in the log of a signed checkpoint: the newest one, or the one of `size`."""
     index = position("position", request.query_params.get("position", "")) - 1
@@ -101,6 +104,7 @@ async def prove_inclusion(request: Request) -> Response:
 
 
 @proofs.get("/consistency", openapi_extra=openapi.read(ConsistencyProof, "from_size", "size", required=("from_size",)))
+@requires(Action.READ_LOG)
 async def prove_consistency(request: Request) -> Response:
     """That the log of a signed checkpoint, the newest one or the one of `size`, goes on from that of `from_size`."""
     old = whole_number("from_size", request.query_params.get("from_size", ""), LAST_POSITION)

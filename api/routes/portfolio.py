@@ -13,7 +13,8 @@ from psycopg_pool import TooManyRequests
 from api import bodies, openapi
 from api.answers import JSON, Json, json_response
 from api.content_hash import ContentHash, listed
-from api.dependencies import reading, received, service_of
+from api.dependencies import reading, received, require, service_of
+from api.direct_route import requires
 from api.encoding import to_json
 from api.moments import Moment, basis_json, basis_of, meant
 from api.portfolio_body import PortfolioQueryBody
@@ -21,6 +22,8 @@ from api.portfolio_pages import continued, invalid_field, token_of
 from api.read_route import ReadRoute
 from api.schemas import PortfolioPage
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
+from domain.access import Action
+from domain.errors import FieldError
 from projections.basis import Basis
 from projections.portfolio import answers
 from projections.portfolio.members import MembersAsked
@@ -38,6 +41,7 @@ _MOST_GROUPS: Final = 10_000
 @router.post(
     "/query", openapi_extra=openapi.question(PortfolioQueryBody, PortfolioPage, "after", formats=(NDJSON, CSV, PARQUET))
 )
+@requires(Action.READ_PORTFOLIO)
 async def query_portfolio(request: Request) -> Response:
     """Customers that meet all conditions at one moment, or groups of them.
 
@@ -45,6 +49,7 @@ async def query_portfolio(request: Request) -> Response:
     """
     body, media_type = await _body(request), wanted_media_type(request)
     if media_type != JSON:
+        require(request, Action.EXPORT, FieldError("Accept", f"{media_type} is all of it at once"))
         return await _whole(request, body, media_type)
     if body.is_grouping:
         basis = await meant(request, body.moment(request))

@@ -15,11 +15,13 @@ from psycopg import AsyncConnection
 from api import bodies, openapi
 from api.answers import json_response
 from api.dependencies import reading, received
+from api.direct_route import requires
 from api.moments import Moment, basis_json, basis_of
 from api.portfolio_diff_body import PortfolioDiffBody, continued, token_of
 from api.portfolio_pages import invalid_field
 from api.read_route import ReadRoute
 from api.schemas import PortfolioDifferences
+from domain.access import Action
 from projections.basis import Basis
 from projections.causes import Point
 from projections.portfolio.movement import Cell, Found, movements
@@ -36,6 +38,7 @@ _MOVEMENTS: Final = ("ENTERED", "LEFT", "MOVED")
 
 
 @router.post("/diff", openapi_extra=openapi.question(PortfolioDiffBody, PortfolioDifferences, "after", formats=()))
+@requires(Action.READ_PORTFOLIO)
 async def diff_portfolio(request: Request) -> Response:
     """Who entered, left or moved in a segment between two moments, each with the events that caused it.
 

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from api import openapi, schemas
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
+from api.direct_route import requires
 from api.epochs import epochs_of
 from api.errors import Problem
 from api.known_files import known_file
@@ -23,6 +24,7 @@ from api.parameters import instant, invalid_parameter, position, slot_path
 from api.past_document import past_body
 from api.profile_document import MOST_PENDING, Profile, of_current_file, rendered
 from api.read_route import ReadRoute
+from domain.access import Action
 from domain.errors import CustomerUnknown
 from domain.file import CustomerFile
 from projections.basis import Basis, require_passed
@@ -43,6 +45,7 @@ router: Final = APIRouter(
         schemas.Profile, "known_at", "valid_at", "at_position", "fields", "after", cacheable=True
     ),
 )
+@requires(Action.READ_PROFILE)
 async def read_profile(request: Request, customer_id: UUID) -> Response:
     """The customer's profile: the current one, or as known and as valid at another moment."""
     moment, fields = moment_of(request), _fields(request)
@@ -55,6 +58,7 @@ async def read_profile(request: Request, customer_id: UUID) -> Response:
     "/{customer_id}/versions/{version}",
     openapi_extra=openapi.read(schemas.Profile, "valid_at", "fields", cacheable=True),
 )
+@requires(Action.READ_PROFILE)
 async def read_version(request: Request, customer_id: UUID, version: str) -> Response:
     """The profile as it stood when `version` had just been recorded."""
     number, fields = position("version", version), _fields(request)

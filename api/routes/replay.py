@@ -17,12 +17,14 @@ from starlette.types import Receive, Scope, Send
 from api import errors, openapi
 from api.answers import NDJSON, PRIVATE
 from api.dependencies import reading, service_of
+from api.direct_route import requires
 from api.known_files import known_file
 from api.moments import Moment
 from api.parameters import invalid_parameter, position
 from api.read_route import ReadRoute
 from api.replaying import Replays
 from api.schemas import ReplayLine
+from domain.access import Action
 from projections.errors import EventUnknown
 from projections.past import version_at
 from projections.replay import Replaying, erased_of, sealed_events
@@ -40,6 +42,7 @@ _CHUNK: Final = 100
 
 
 @router.get("/replay", openapi_extra=openapi.read_lines(ReplayLine, "from_version", "to_version", "after"))
+@requires(Action.READ_HISTORY)
 async def read_replay(request: Request, customer_id: UUID) -> Response:
     """Every event with a hash of what the file showed before and after it, one JSON line each, and a summary last.
 

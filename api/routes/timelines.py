@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.dependencies import reading
+from api.direct_route import requires
 from api.encoding import time_text
 from api.known_files import known_file
 from api.moments import Moment, moment_of
@@ -19,6 +20,7 @@ from api.pages import limit_of, page_up_to, place_of
 from api.parameters import LAST_POSITION, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import KnowledgePage, TimelinePage
+from domain.access import Action
 from domain.slots import kind_of
 from projections.knowledge import ValuePlace, knowledge
 from projections.past import version_at
@@ -38,6 +40,7 @@ router: Final = APIRouter(
         TimelinePage, "path", "known_at", "valid_at", "at_position", "limit", "page_token", "after"
     ),
 )
+@requires(Action.READ_HISTORY)
 async def read_timeline(request: Request, customer_id: UUID) -> Response:
     """What slots ever said: for which valid instants, and from which position to which that was known."""
     path = request.query_params.get("path")
@@ -65,6 +68,7 @@ async def read_timeline(request: Request, customer_id: UUID) -> Response:
         KnowledgePage, "path", "value", "known_at", "at_position", "limit", "page_token", "after", required=("path",)
     ),
 )
+@requires(Action.READ_HISTORY)
 async def read_knowledge(request: Request, customer_id: UUID) -> Response:
     """When each value of a slot, or one value, was told first and last, by whom, and whether it is still believed."""
     slot, value, limit = _slot(request), _value(request), limit_of(request)

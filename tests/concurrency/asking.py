@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from api import bodies
 from api.routes.commands import ROUTES
+from domain.access import Principal, allowed, roles_named
 from domain.decisions import Change, Order, record
 from domain.decisions.record import IMPORTER
 from domain.events import Actor, RecordedEvent
@@ -40,6 +41,10 @@ class Person:
         return Actor(id=self.id, kind=self.kind, roles=self.roles)
 
     @property
+    def principal(self) -> Principal:
+        return Principal(self.id, self.kind, roles_named(self.roles))
+
+    @property
     def may_write_blindly(self) -> bool:
         return IMPORTER in self.roles
 
@@ -49,8 +54,8 @@ PEOPLE: Final = {
     for person in (
         Person("u-118", "u-119", ("editor",)),
         Person("u-119", "u-118", ("editor",)),
-        Person("u-301", "u-302", ("tier:approve",)),
-        Person("u-302", "u-301", ("tier:approve",)),
+        Person("u-301", "u-302", ("editor", "tier:approve")),
+        Person("u-302", "u-301", ("editor", "tier:approve")),
         Person("u-401", "u-402", ("tier:approve", IMPORTER)),
         Person("u-402", "u-401", ("tier:approve", IMPORTER)),
         Person("svc-1", "svc-2", (IMPORTER,), ActorKind.SERVICE),
@@ -92,6 +97,11 @@ class Request:
     def seen_version(self) -> int | None:
         """The profile version in If-Match; None for a new file, and for whoever does not look."""
         return None if self.seen in (None, "*") else int(self.seen.strip('"').partition(".")[0])
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether this person may do all of it, whatever the file says."""
+        return all(allowed(self.person.principal, change.command.action) for change in self.changes())
 
     def changes(self) -> list[Change]:
         """The changes that its body asks for, as the service reads it."""

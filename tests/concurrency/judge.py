@@ -82,6 +82,8 @@ class Judge:
     def _is_true(self, answer: Answered) -> bool:
         if not answer.accepted:
             return self._is_refused_rightly(answer)
+        if not answer.request.is_allowed:
+            return False
         if answer.request.dry_run:
             return self._is_foreseen(answer)
         return self._is_told_as_recorded(answer) and self._has_one_answer(answer)
@@ -134,6 +136,8 @@ class Judge:
 
     def _is_refused_rightly(self, answer: Answered) -> bool:
         match answer.slug:
+            case "forbidden":
+                return not answer.request.is_allowed
             case "version-conflict":
                 return self._has_moved_on(answer)
             case "idempotency-key-reuse":

@@ -72,7 +72,7 @@ class Clerk:
     def __init__(self, signer: Signer, chance: random.Random) -> None:
         self._chance = chance
         self._editors = [signer.token(actor, ["editor"]) for actor in ("u-118", "u-119")]
-        self._approver = signer.token("u-301", ["tier:approve"])
+        self._approver = signer.token("u-301", ["approver"])
         self._importer = signer.token("svc-import", ["importer"], kind="SERVICE")
         self._customers: list[Customer] = []
         self._opening: dict[str, Customer] = {}

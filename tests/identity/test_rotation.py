@@ -101,18 +101,18 @@ def test_a_set_that_is_too_old_counts_no_more(issuer: Issuer) -> None:
         issuer.offer(key)
         async with keys_of(issuer, every_seconds=0.01, again_seconds=0.01, max_age_seconds=0.3) as keys:
             verifier = TokenVerifier(keys, Expected(NAME, AUDIENCE, frozenset(["at+jwt"])))
-            assert verifier.actor(key.token()).id == "u-118"
+            assert verifier.caller(key.token()).actor.id == "u-118"
             changed = asyncio.Event()
             keys.when_changed(changed.set)
             issuer.document = None
             await changed.wait()
             with pytest.raises(Problem) as refused:
-                verifier.actor(key.token())
+                verifier.caller(key.token())
             assert (refused.value.slug, refused.value.status) == ("issuer-unavailable", 503)
             changed.clear()
             issuer.offer(key)
             await changed.wait()
-            assert verifier.actor(key.token()).id == "u-118"
+            assert verifier.caller(key.token()).actor.id == "u-118"
 
     asyncio.run(age())
 

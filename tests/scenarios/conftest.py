@@ -30,8 +30,14 @@ def li_na(service: Service) -> Api:
 
 @pytest.fixture(scope="session")
 def wang(service: Service) -> Api:
-    """A second person: may approve tiers."""
-    return service.as_("u-301", "tier:approve", name="Wang Wei")
+    """A second person: an editor who may approve tiers, by the name that this role had before."""
+    return service.as_("u-301", "editor", "tier:approve", name="Wang Wei")
+
+
+@pytest.fixture(scope="session")
+def auditor(service: Service) -> Api:
+    """Reads everything, over all customers, and takes it away."""
+    return service.as_("u-900", "auditor", name="Sun Li")
 
 
 @pytest.fixture(scope="session")

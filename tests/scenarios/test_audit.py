@@ -12,11 +12,6 @@ from tests.scenarios.service import Service
 
 
 @pytest.fixture
-def auditor(service: Service) -> Api:
-    return service.as_("u-900")
-
-
-@pytest.fixture
 def key() -> str:
     """An attribute that no other scenario has."""
     return f"audited {uuid4()}"

@@ -146,7 +146,7 @@ def erase(house: House, told: Told) -> None:
 
 def everywhere(house: House, told: Told) -> dict[str, list[str]]:
     """By kind of place, where the canaries are found."""
-    reader = house.service.as_("u-900")
+    reader = house.service.as_("u-900", "auditor")
     found = answers(told.file, reader, told.canaries)
     return {
         "tables": house.tables_with(*told.canaries),

@@ -58,7 +58,7 @@ _BAD_PHONE = {"type": "customer.contact-added", "name": "Wu", "points": [PHONE, 
         (_attribute("bad", "\x00"), "invalid-body", "/changes/1/value"),
         (_attribute("bad", 1, effective_to="2020-01-01"), "effective-period-invalid", "/changes/1/effective_to"),
         (_attribute("good", 1), "no-change", "/changes/1"),
-        (_attribute("bad", 1, initial_load=True), "role-required", "/changes/1/initial_load"),
+        (_attribute("bad", 1, initial_load=True), "forbidden", "/changes/1/initial_load"),
         (_attribute("bad", 1, colour="red"), "invalid-body", "/changes/1/colour"),
         ({"type": "customer.tag-applied", "group": "REGION", "code": "MOON"}, "unknown-code", "/changes/1/code"),
         ({"type": "customer.attribute-recorded", "key": "x"}, "invalid-body", "/changes/1/value"),
@@ -79,7 +79,7 @@ _BAD_PHONE = {"type": "customer.contact-added", "name": "Wu", "points": [PHONE, 
     ],
 )
 def test_one_bad_change_refuses_the_whole_list_and_is_named(file: File, bad: Any, slug: str, pointer: str) -> None:
-    problem = file.change(_GOOD, bad, expect={"role-required": 403, "four-eyes-violation": 403}.get(slug, 422))
+    problem = file.change(_GOOD, bad, expect={"forbidden": 403, "four-eyes-violation": 403}.get(slug, 422))
     assert problem["type"] == f"urn:dossier:problem:{slug}"
     assert problem["errors"][0]["pointer"] == pointer
     assert file.version == 4

@@ -72,7 +72,7 @@ def test_a_token_that_does_not_say_what_it_must_is_refused(service: Service, cha
 
 
 def test_a_token_that_this_key_did_not_sign_is_refused(service: Service) -> None:
-    good = service.signer.token("u-118")
+    good = service.signer.token("u-118", ["editor"])
     unsigned = jwt.encode(_claims(), "", algorithm="none")
     foreign = jwt.encode(_claims(), _foreign_key(), algorithm="EdDSA")
     symmetric = jwt.api_jws.encode(orjson.dumps(_claims()), hashlib.sha256(_public_pem(service)).digest(), "HS256")
@@ -82,7 +82,7 @@ def test_a_token_that_this_key_did_not_sign_is_refused(service: Service) -> None
 
 
 def test_other_ways_to_say_who_one_is_are_refused(service: Service) -> None:
-    token = service.signer.token("u-118")
+    token = service.signer.token("u-118", ["editor"])
     for header in ("", "Bearer", token, f"Basic {token}", f"Bearer {token} {token}"):
         _assert_refused(service, header)
     assert service.anonymous.request("GET", "/v1/customers", headers={"Authorization": f"bearer {token}"}, expect=200)
@@ -100,7 +100,7 @@ def test_nobody_learns_anything_without_a_token(service: Service, li_na: Api) ->
 
 def test_the_actor_comes_from_the_token_never_from_the_body(service: Service) -> None:
     actor = f"u-{uuid4()}"
-    answer = service.as_(actor).post("/v1/customers", {**_BODY, "actor": {"id": "u-1"}}, expect=422)
+    answer = service.as_(actor, "editor").post("/v1/customers", {**_BODY, "actor": {"id": "u-1"}}, expect=422)
     assert answer.json()["errors"][0]["pointer"] == "/actor"
     file = service.as_(actor, "editor", name="张三").register()
     held = file.history()[0]["actor"]

@@ -53,7 +53,7 @@ def fork(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             epoch = begin_epoch(connection, "u-7", None)
         kek = {"DOSSIER_KEK_FILE": str(folder / "before" / "keys" / "kek")}
         with Service.start(folder / "after", conninfo, **kek) as service:
-            api = service.as_("u-118", "editor")
+            api = service.as_("u-118", "custodian")
             file = _recorded(api.file(customer_id), range(5, 9))
             yield Fork(api, file, at, epoch.name, _sealed(service))
             check(conninfo, _kek_of(folder))

@@ -72,14 +72,14 @@ def test_the_present_gets_another_name(file: File, secret: str, erase: Erase) ->
     assert file.api.request("GET", file.path, headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_filters_find_nothing_of_it(file: File, secret: str, li_na: Api, erase: Erase) -> None:
+def test_filters_find_nothing_of_it(file: File, secret: str, auditor: Api, erase: Erase) -> None:
     person = contact(file, secret)
     file.record(f"/contacts/{person}/details", changed={"name": "known by another name"})
     slot, value = f"/contacts/{person}/name", orjson.dumps(secret).decode()
 
     def searched(**side: Any) -> int:
         about: dict[str, Any] = {"customer_id": file.customer_id, "path": slot, "after": file.token}
-        return len(li_na.get("/v1/history", **about, **side).json()["items"])
+        return len(auditor.get("/v1/history", **about, **side).json()["items"])
 
     def found() -> dict[str, int]:
         return {

@@ -131,7 +131,7 @@ def test_customers_are_counted_by_what_they_have_in_common(li_na: Api, owner: st
     assert alone["items"] == [{"count": 1}]
 
 
-def test_a_whole_table_has_the_rows_and_the_hash_of_its_pages(li_na: Api, owner: str) -> None:
+def test_a_whole_table_has_the_rows_and_the_hash_of_its_pages(li_na: Api, auditor: Api, owner: str) -> None:
     files = [li_na.register(owner=owner) for _ in range(3)]
     listing: dict[str, Any] = {"where": _owned(owner), "columns": [_OWNER]}
     grouping: dict[str, Any] = {"where": _owned(owner), "group_by": [_OWNER]}
@@ -142,7 +142,7 @@ def test_a_whole_table_has_the_rows_and_the_hash_of_its_pages(li_na: Api, owner:
             _PATH,
             content=orjson.dumps(question),
             params={"after": files[-1].token},
-            headers={"Authorization": f"Bearer {li_na.token}", "Accept": "application/x-ndjson"},
+            headers={"Authorization": f"Bearer {auditor.token}", "Accept": "application/x-ndjson"},
         )
         assert answer.headers["content-type"] == "application/x-ndjson"
         *rows, last = answer.text.splitlines()
@@ -152,12 +152,12 @@ def test_a_whole_table_has_the_rows_and_the_hash_of_its_pages(li_na: Api, owner:
 
 
 @pytest.mark.parametrize("media_type", ["text/csv", "application/vnd.apache.parquet"])
-def test_a_file_of_all_rows_says_what_the_pages_say(li_na: Api, owner: str, media_type: str) -> None:
+def test_a_file_of_all_rows_says_what_the_pages_say(li_na: Api, auditor: Api, owner: str, media_type: str) -> None:
     """Two departments that took different formats see that they have the same rows."""
     files = [li_na.register(owner=owner) for _ in range(3)]
     question: dict[str, Any] = {"where": _owned(owner), "columns": ["customer_id", "/owner/ACCOUNT_MANAGER"]}
     told = _ask(li_na, files[-1], **question)
-    headers = {"Authorization": f"Bearer {li_na.token}", "Accept": media_type}
+    headers = {"Authorization": f"Bearer {auditor.token}", "Accept": media_type}
     answer = li_na.http.request("POST", _PATH, content=orjson.dumps(question), headers=headers)
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] == media_type
@@ -253,9 +253,9 @@ def test_a_question_needs_a_token_and_json(li_na: Api, service: Any) -> None:
     li_na.request("POST", _PATH, expect=422, content=b"{}", params={"known_at": "2026-01-01"})
 
 
-def test_of_whole_tables_there_are_no_pages(li_na: Api) -> None:
+def test_of_whole_tables_there_are_no_pages(auditor: Api) -> None:
     for field in ({"limit": 5}, {"page_token": "WzFd"}):
-        answer = li_na.request(
+        answer = auditor.request(
             "POST", _PATH, expect=422, content=orjson.dumps(field), headers={"Accept": "application/x-ndjson"}
         )
         assert answer.json()["errors"][0]["pointer"] == f"/{next(iter(field))}"

@@ -35,7 +35,7 @@ def test_an_etag_that_is_none_is_refused(untouched: File, stated: str) -> None:
 
 def test_only_an_importer_writes_on_any_version(untouched: File, importer: Api, li_na: Api) -> None:
     answer = untouched.send("/attributes", ATTRIBUTE, expect=403, if_match="*")
-    assert_refused(untouched, answer, "role-required", "If-Match", None)
+    assert_refused(untouched, answer, "forbidden", "If-Match", None)
     li_na.register().seen_by(importer).send("/attributes", ATTRIBUTE, if_match="*")
 
 

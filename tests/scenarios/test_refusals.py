@@ -245,7 +245,7 @@ _REFUSED: dict[str, tuple[str, dict[str, Any], int, str, str | None, str | None]
         "/attributes",
         {**ATTRIBUTE, "initial_load": True},
         403,
-        "role-required",
+        "forbidden",
         "/initial_load",
         None,
     ),

@@ -38,7 +38,7 @@ def book(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @contextmanager
 def _asked(service: Service) -> Iterator[httpx.Response]:
-    headers = {"Authorization": f"Bearer {service.as_('u-118').token}", "Accept": "application/x-ndjson"}
+    headers = {"Authorization": f"Bearer {service.as_('u-118', 'auditor').token}", "Accept": "application/x-ndjson"}
     with service.http.stream("POST", "/v1/portfolio/query", content=orjson.dumps(_BODY), headers=headers) as answer:
         yield answer
 
@@ -75,6 +75,6 @@ def test_others_are_served_while_whole_tables_are_read_slowly(book: Service) -> 
         with _asked(book) as refused:
             assert refused.status_code == 503
             assert orjson.loads(refused.read())["type"] == "urn:dossier:problem:overloaded"
-        page = book.as_("u-118").request("POST", "/v1/portfolio/query", expect=200, content=b'{"limit": 1}')
+        page = book.as_("u-118", "auditor").request("POST", "/v1/portfolio/query", expect=200, content=b'{"limit": 1}')
         assert page.json()["basis"]["row_count"] == 1
     wait_until(lambda: _reading(book) == 0)
