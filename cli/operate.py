@@ -24,6 +24,7 @@ from cli.tokens import Claims, sign_token
 from db.embedded import EmbeddedPostgres, attach
 from db.errors import AlreadyOwned, BinariesNotFound, DatabaseFloorError, MalformedConninfo
 from db.postgres_binaries import find_bindir
+from domain.access import Role, roles_named
 from settings import Settings
 
 _LONGEST_TTL_DAYS = 366
@@ -49,6 +50,8 @@ def token(
     """Print a bearer token, signed with the development key of the data folder."""
     if not actor.strip() or not actor.isprintable():
         raise UsageError("--actor is a staff id such as u-118")
+    if unknown := [each for each in role or () if not roles_named([each])]:
+        raise UsageError(f"there is no role {unknown[0]}; the roles are {', '.join(Role)}")
     claims = Claims(actor.strip(), tuple(role or ()), name, kind, on_behalf_of)
     typer.echo(sign_token(load_settings(data=data), claims, _duration(ttl)))
 

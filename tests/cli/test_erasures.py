@@ -25,7 +25,7 @@ def of_the_service(service: RunningService, monkeypatch: pytest.MonkeyPatch, dos
 @pytest.fixture
 def file(service: RunningService) -> Iterator[File]:
     with httpx.Client(base_url=service.url, timeout=60) as http:
-        yield Api(http, _token(service, "u-118")).register()
+        yield Api(http, _token(service, "u-118", "editor")).register()
 
 
 def _token(service: RunningService, actor: str, *roles: str) -> str:

@@ -200,7 +200,7 @@ def test_an_import_needs_the_role(importer: Importer, dossier: Dossier, monkeypa
     monkeypatch.setenv("DOSSIER_TOKEN", dossier("token", "--actor", "u-9").out.strip())
     outcome = importer.run(HISTORY)
     assert outcome.exit_code == 3
-    assert "importer" in outcome.err
+    assert "customer:enter" in outcome.err
     assert "the same command again goes on from here" in outcome.err
 
 
