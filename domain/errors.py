@@ -89,13 +89,14 @@ class VersionConflict(Refusal):
 
 
 class IdentifierAlreadyClaimed(Refusal):
-    """`holder` is the customer that holds the identifier (its id as text)."""
+    """`slot` is the identifier's; `holder` the customer that holds it (its id as text), None for who may not know."""
 
     rule = "I4"
 
-    def __init__(self, detail: str, *fields: FieldError, holder: str) -> None:
+    def __init__(self, detail: str, *fields: FieldError, holder: str | None, slot: str) -> None:
         super().__init__(detail, *fields)
         self.holder = holder
+        self.slot = slot
 
 
 class ReasonRequired(Refusal):

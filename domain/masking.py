@@ -42,8 +42,7 @@ def is_marker(value: Any) -> bool:
 
 def level_of_payload(payload: Payload) -> Sensitivity:
     """The class of what an event says: the highest of what it says of any slot, and never public."""
-    told = (sensitivity_of(slot, value, is_individual=True) for slot, value in payload.tells_of())
-    return max((Sensitivity.INTERNAL, *told))
+    return max((Sensitivity.INTERNAL, *(_level(slot, value, is_individual=True) for slot, value in payload.tells_of())))
 
 
 def level_of_event(stored_name: str, data: Mapping[str, Any]) -> Sensitivity:
@@ -69,6 +68,10 @@ def slot_at(path: str) -> str | None:
     return None
 
 
+_OF_OTHER_TIMES: Final = frozenset({PersonalDataErased.type, ContactPointChanged.type})
+"""The events whose content repeats what others had said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """Hides what is above `ceiling`, of a customer that is an individual or not."""
@@ -81,9 +84,7 @@ class Mask:
 
     def level(self, slot: str, value: Any = None) -> Sensitivity | None:
         """The class of a slot that is hidden, or hidden for the sake of its value; None if it shows."""
-        level = _level_of(slot, self.is_individual)
-        if isinstance(value, dict) and "usage" in value:
-            level = max(level, sensitivity_of(slot, value, is_individual=self.is_individual))
+        level = _level(slot, value, is_individual=self.is_individual)
         return level if self.hides(level) else None
 
     def value(self, slot: str, value: Any) -> Any:
@@ -119,6 +120,10 @@ class Mask:
         shown = {name: self.value(slot, change[name]) for name in ("old", "new", "value") if name in change}
         return {**change, **shown, "path": self.pointer(slot)}
 
+    def shows_whole(self, stored_name: str, level: Sensitivity) -> bool:
+        """Whether nothing at all is hidden of an event of a class."""
+        return not self.hides(level) and stored_name not in _OF_OTHER_TIMES
+
     def event(self, event: Mapping[str, Any], level: Sensitivity) -> dict[str, Any]:
         """An event of a class as some view shows it, `data` and words as far as they are there."""
         if not self.hides(level):
@@ -132,12 +137,22 @@ class Mask:
 
     def _data(self, stored_name: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """The content of an event that shows, but for what it repeats of other times."""
-        if stored_name == PersonalDataErased.type and "fields" in data:
+        if stored_name not in _OF_OTHER_TIMES:
+            return data
+        if "fields" in data:
             return {**data, "fields": [self.pointer(slot) if kind_of(slot) else slot for slot in data["fields"]]}
-        if stored_name == ContactPointChanged.type and data.get("old_value") is not None:
+        if data.get("old_value") is not None:
             # it may have been of personal usage, of which the event says nothing
             return {**data, "old_value": marker(HIGHEST)} if self.hides(HIGHEST) else data
         return data
+
+
+def _level(slot: str, value: Any, *, is_individual: bool) -> Sensitivity:
+    """The class of a slot's value, remembered by slot where the value makes no difference."""
+    level = _level_of(slot, is_individual)
+    if isinstance(value, dict) and "usage" in value:
+        return max(level, sensitivity_of(slot, value, is_individual=is_individual))
+    return level
 
 
 @lru_cache(maxsize=65536)

@@ -3,7 +3,8 @@
 The state is what shows at the instant at which the event was recorded, as known just before it and with it, so that
 the difference is the event's alone: what begins or ends by itself between two events shows as a hash before that is
 not the one after the last. What must stay true: the hash is that of the profile at the event's version and instant,
-which anybody can ask for and hash alike. Facts are kept for the corrections to come; of events nothing is.
+which anybody can ask for and hash alike, as far as they may see it: a hash of more would give it away to who guesses.
+Facts are kept for the corrections to come; of events nothing is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from domain.canonical import canonical, canonical_object
 from domain.events.base import RecordedEvent
 from domain.facts import Fact, Timeline, from_instant, holder_at, same_json, with_fact
 from domain.fold import LiveFacts, visible
+from domain.masking import Mask
 from domain.values import EARLIEST
 
 
@@ -28,9 +30,10 @@ class Step(NamedTuple):
 
 
 class Replay:
-    """Takes a stream's events in their order."""
+    """Takes a stream's events in their order. What `mask` hides is not in what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Mask | None = None) -> None:
+        self._mask = mask
         self._facts = LiveFacts()
         self._lines: dict[str, Timeline] = {}
         self._instant = EARLIEST
@@ -42,8 +45,8 @@ class Replay:
         was = self._hash(before)
         self._apply(event)
         after = self._shown()
-        changed = sorted(slot for slot in before.keys() | after.keys() if _differ(before.get(slot), after.get(slot)))
-        return Step(was, self._hash(after) if changed else was, changed)
+        changed = {slot for slot in before.keys() | after.keys() if _differ(before.get(slot), after.get(slot))}
+        return Step(was, self._hash(after) if changed else was, sorted(map(self._name, changed)))
 
     def state_hash(self) -> str:
         """The hash of what shows with all that was taken, at the instant of the last of it."""
@@ -63,13 +66,17 @@ class Replay:
         return visible({slot: fact for slot, fact in holders.items() if fact is not None})
 
     def _hash(self, shown: Mapping[str, Fact]) -> str:
-        text = canonical_object({slot: self._text(fact) for slot, fact in shown.items()})
+        text = canonical_object({self._name(slot): self._text(fact) for slot, fact in shown.items()})
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _name(self, slot: str) -> str:
+        return slot if self._mask is None else self._mask.pointer(slot)
 
     def _text(self, fact: Fact) -> str:
         known = self._texts.get(fact.slot)
         if known is None or known[0] is not fact:
-            known = self._texts[fact.slot] = fact, canonical(fact.value)
+            value = fact.value if self._mask is None else self._mask.value(fact.slot, fact.value)
+            known = self._texts[fact.slot] = fact, canonical(value)
         return known[1]
 
 

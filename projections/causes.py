@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from db.queries import load
+from domain.masking import Mask
 from domain.slots import parent_of
 from projections.changes import approved_by
 from projections.events import bodies_of
@@ -77,9 +78,13 @@ class Causes:
 
 
 async def causes_between(
-    connection: AsyncConnection[Any], earlier: Point, later: Point, files: Mapping[UUID, Sides]
+    connection: AsyncConnection[Any],
+    earlier: Point,
+    later: Point,
+    files: Mapping[UUID, Sides],
+    mask: Mask | None = None,
 ) -> dict[UUID, Causes]:
-    """By customer, what explains the slots that differ."""
+    """By customer, what explains the slots that differ, without what `mask` hides."""
     wanted = [(customer_id, slot) for customer_id, sides in files.items() for slot in sorted(sides.involved())]
     corrections: dict[UUID, dict[str, list[int]]] = {customer_id: {} for customer_id in files}
     params = {
@@ -103,7 +108,7 @@ async def causes_between(
         for several in of_slots.values()
         for version in several
     ]
-    bodies = await bodies_of(connection, versions)
+    bodies = await bodies_of(connection, versions, mask)
     return {
         customer_id: Causes(earlier, sides.before, sides.after, corrections[customer_id], bodies.get(customer_id, {}))
         for customer_id, sides in files.items()

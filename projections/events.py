@@ -18,6 +18,7 @@ from psycopg import AsyncConnection, Connection
 from db import arrays
 from db.queries import load
 from domain.events import Envelope, RecordedEvent
+from domain.masking import Mask, level_of_event
 from domain.streams import StreamKind
 from ledger.plain import says_something, to_json
 from projections.projection import Batch
@@ -141,15 +142,19 @@ def _item(body: str, changes: str | None) -> dict[str, Any]:
 
 
 async def bodies_of(
-    connection: AsyncConnection[Any], wanted: Iterable[tuple[UUID, int]]
+    connection: AsyncConnection[Any], wanted: Iterable[tuple[UUID, int]], mask: Mask | None = None
 ) -> dict[UUID, dict[int, dict[str, Any]]]:
-    """The bodies of some customers' events, by customer and version."""
+    """The bodies of some customers' events, by customer and version, without what `mask` hides."""
     keys = sorted(set(wanted))
     params = {"customer_ids": [key[0] for key in keys], "versions": [key[1] for key in keys]}
     bodies: dict[UUID, dict[int, dict[str, Any]]] = {}
     for customer_id, version, body in await (await connection.execute(_QUERIES["by_versions"], params)).fetchall():
-        bodies.setdefault(customer_id, {})[version] = orjson.loads(body)
+        bodies.setdefault(customer_id, {})[version] = _seen(orjson.loads(body), mask)
     return bodies
+
+
+def _seen(body: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
+    return body if mask is None else mask.event(body, level_of_event(body["type"], body["data"]))
 
 
 class PageAsked(NamedTuple):

@@ -15,6 +15,7 @@ import orjson
 from psycopg import AsyncConnection
 
 from db.queries import load
+from domain.masking import Mask
 from projections.events import bodies_of
 
 _QUERIES: Final = load("projections", "knowledge.sql")
@@ -53,10 +54,12 @@ async def knowledge(
     value: str | None = None,
     limit: int,
     after: ValuePlace | None = None,
+    mask: Mask | None = None,
 ) -> list[tuple[ValuePlace, dict[str, Any]]]:
     """A page of the distinct values of `slot` known by `position`, or the one equal to the JSON text `value`.
 
-    Each with its place, in whose order they are; behind `after`. Fewer than `limit` are the last.
+    Each with its place, in whose order they are; behind `after`. Fewer than `limit` are the last. What `mask` hides
+    is not said.
     """
     params = {
         "customer_id": customer_id,
@@ -72,15 +75,15 @@ async def knowledge(
     rows = [(row[0], _Telling(*row[1:5]), _Telling(*row[5:9]), _Ending(*row[9:])) for row in await cursor.fetchall()]
     versions = {told.version for row in rows for told in row[1:3]}
     versions |= {ending.version for *_, ending in rows if ending.version is not None}
-    told = await bodies_of(connection, ((customer_id, version) for version in versions))
+    told = await bodies_of(connection, ((customer_id, version) for version in versions), mask)
     bodies = told.get(customer_id, {})
     return [
         (
             ValuePlace(first.position, first.version),
             {
                 "customer_id": customer_id,
-                "path": slot,
-                "value": orjson.loads(text),
+                "path": slot if mask is None else mask.pointer(slot),
+                "value": orjson.loads(text) if mask is None else mask.value(slot, orjson.loads(text)),
                 "first": _told(first, bodies),
                 "last": _told(last, bodies),
                 "still_believed": ending.position is None,

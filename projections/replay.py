@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 
 from db.queries import load
 from domain.events import RecordedEvent
+from domain.masking import Mask, level_of_payload
 from domain.replay import Replay, Step
 from ledger import codec
 from ledger.codec import DataKeys, Erasures
@@ -72,18 +73,22 @@ class Replaying:
     """Makes the lines of a replay from the events of a stream, all of them in order, and in the end the summary.
 
     Lines are made from `first` on; the events before are taken in for the state that they leave. `erased` is left out
-    of all of them.
+    of all of them, and what `mask` hides.
     """
 
     first: int
     keys: DataKeys
+    mask: Mask | None = None
     erased: Erasures = field(default_factory=dict)
-    _replay: Replay = field(default_factory=Replay)
+    _replay: Replay = field(init=False)
     _lines: int = 0
     _version: int = 0
     _position: int = 0
     _problems: list[dict[str, Any]] = field(default_factory=list)
     _is_ok: bool = True
+
+    def __post_init__(self) -> None:
+        self._replay = Replay(self.mask)
 
     def lines(self, events: Iterable[Sealed]) -> Iterator[bytes]:
         """The lines of the next events. Blocks while keys are read. Raises KeyEncryptionError, Unavailable."""
@@ -123,7 +128,7 @@ class Replaying:
             step = Step(known, known, [])
         else:
             step = self._replay.take(event)
-            body = orjson.Fragment(body_of(sealed.position, event)) if sealed.version >= self.first else None
+            body = self._body(sealed.position, event) if sealed.version >= self.first else None
         return {
             "n": sealed.version,
             "position": sealed.position,
@@ -133,6 +138,12 @@ class Replaying:
             "state_hash_after": step.after,
             "changed": step.changed,
         }
+
+    def _body(self, position: int, event: RecordedEvent) -> Any:
+        body = body_of(position, event)
+        if self.mask is None:
+            return orjson.Fragment(body)
+        return self.mask.event(orjson.loads(body), level_of_payload(event.payload))
 
     def _decoded(self, sealed: Sealed) -> RecordedEvent | None:
         if sealed.stored is None:

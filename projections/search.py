@@ -6,7 +6,7 @@ read at, so that the next one continues the same list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from db.queries import load
 from domain.events.identity import NameKind
 from domain.events.lifecycle import CustomerArchived
+from domain.masking import Mask, is_marker
 from domain.slots import pointer, segments_of
 
 _QUERIES: Final = load("projections", "search.sql")
@@ -37,6 +38,16 @@ class Wanted:
     name: str | None = None
     tier: tuple[str | None, str] | None = None
     owner: tuple[str | None, str] | None = None
+
+    def slots(self) -> Iterator[tuple[str, str]]:
+        """What it looks at: which condition, and the slot, or what slots begin with."""
+        if self.identifier is not None:
+            yield "identifier", pointer("identifiers", *self.identifier)
+        if self.name is not None:
+            yield from (("name", slot) for slot in NAME_SLOTS)
+        for name, group, stated in (("tier", "tier", self.tier), ("owner", "owner", self.owner)):
+            if stated is not None:
+                yield name, pointer(group) if stated[0] is None else pointer(group, stated[0])
 
     def starting_page(self) -> str:
         """The statement that starts from the condition that fewest customers will meet."""
@@ -67,34 +78,46 @@ async def search(
     *,
     limit: int,
     after: UUID | None = None,
+    mask: Mask | None = None,
 ) -> list[dict[str, Any]]:
-    """A page of list items, by customer id, behind the customer `after`. Fewer than `limit` items are the last."""
+    """A page of list items, by customer id, behind the customer `after`. Fewer than `limit` items are the last.
+
+    What `mask` hides is not in them.
+    """
     point = {"position": position, "valid_at": valid_at}
     params = {**point, "limit": limit, "after": after, **wanted.parameters()}
     # unprepared: planned for the conditions that are there, not for all that could be
     page = await connection.execute(_QUERIES[wanted.starting_page()], params, prepare=False)
     customer_ids = [customer_id for (customer_id,) in await page.fetchall()]
     cursor = await connection.execute(_QUERIES["describe"], {**point, "customer_ids": customer_ids})
-    return [_item(*row) for row in await cursor.fetchall()]
+    return [_item(*row, mask=mask) for row in await cursor.fetchall()]
 
 
-def display_name(shown: Mapping[str, Any]) -> str | None:
-    """What a customer is called, from the slots that show: its first name there is, else its first identifier."""
-    for slot in NAME_SLOTS:
-        name: str | None = shown.get(slot)
-        if name is not None:
-            return name
+def display_name(shown: Mapping[str, Any]) -> Any:
+    """What a customer is called, from the slots that show: its first name there is, else its first identifier.
+
+    What stands for a hidden value is the last choice.
+    """
+    names = [shown[slot] for slot in NAME_SLOTS if shown.get(slot) is not None]
     identifiers = sorted(slot for slot in shown if slot.startswith("/identifiers/"))
-    return segments_of(identifiers[0])[2] if identifiers else None
+    names += (shown[slot] if is_marker(shown[slot]) else segments_of(slot)[2] for slot in identifiers)
+    return next((name for name in names if not is_marker(name)), names[0] if names else None)
 
 
-def _item(customer_id: UUID, kind: str | None, last_file_event: str | None, slots: str | None) -> dict[str, Any]:
-    shown: dict[str, Any] = orjson.loads(slots) if slots else {}
+def _item(
+    customer_id: UUID, kind: str | None, last_file_event: str | None, slots: str | None, *, mask: Mask | None
+) -> dict[str, Any]:
+    said: dict[str, Any] = orjson.loads(slots) if slots else {}
+    shown = said if mask is None else mask.values(said)
     return {
         "customer_id": str(customer_id),
         "display_name": display_name(shown),
         "customer_kind": kind,
         "file_state": "ARCHIVED" if last_file_event == CustomerArchived.type else "LIVE",
-        "tier": {segments_of(slot)[1]: value["code"] for slot, value in shown.items() if slot.startswith("/tier/")},
+        "tier": {segments_of(slot)[1]: _code(value) for slot, value in shown.items() if slot.startswith("/tier/")},
         "owner": {segments_of(slot)[1]: value for slot, value in shown.items() if slot.startswith("/owner/")},
     }
+
+
+def _code(tier: Mapping[str, Any]) -> Any:
+    return tier if is_marker(tier) else tier["code"]

@@ -20,6 +20,7 @@ from domain.errors import (
 from domain.events.identity import IdentifierRecorded, IdentifierRevoked, LegalNameChanged, NameKind
 from domain.facts import ABSENT
 from domain.identifiers import normalised
+from domain.slots import pointer
 from domain.values import Day, LanguageTag, Line
 
 
@@ -88,6 +89,7 @@ def check_identifier(payload: IdentifierRecorded, case: Case) -> IdentifierRecor
             "another file holds this identifier",
             FieldError("/value", f"{payload.scheme} {value} is claimed"),
             holder=str(holder),
+            slot=pointer("identifiers", payload.scheme, value),
         )
     if payload.issued_on and payload.expires_on and payload.expires_on <= payload.issued_on:
         raise InvalidField("an identifier expires after it is issued", FieldError("/expires_on", "too early"))

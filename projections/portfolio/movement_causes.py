@@ -16,6 +16,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from domain.facts import ABSENT
+from domain.masking import Mask
 from projections.causes import Causes, Point, Sides, causes_between, explained
 from projections.events import bodies_of
 from projections.facts import HeldFact, holders_of
@@ -58,9 +59,15 @@ class _Decisions:
 
 
 async def explain(
-    connection: AsyncConnection[Any], question: Movements, left: Point, right: Point, moved: Sequence[Moved]
+    connection: AsyncConnection[Any],
+    question: Movements,
+    left: Point,
+    right: Point,
+    moved: Sequence[Moved],
+    *,
+    mask: Mask | None = None,
 ) -> list[dict[str, Any]]:
-    """By movement `caused_by`, `effective_from` and `kind`, in their order."""
+    """By movement `caused_by`, `effective_from` and `kind`, in their order, without what `mask` hides."""
     if not moved:
         return []
     earlier, later = sorted((left, right))
@@ -69,8 +76,8 @@ async def explain(
     slots = {*question.slots, *(found.slot for of_side in decisions.beginnings for found in of_side.values())}
     before, after = [await holders_of(connection, ids, slots, *point) for point in (earlier, later)]
     files = {customer_id: Sides(before[customer_id], after[customer_id], sorted(slots)) for customer_id in ids}
-    causes = await causes_between(connection, earlier, later, files)
-    bodies = await bodies_of(connection, decisions.versions())
+    causes = await causes_between(connection, earlier, later, files, mask)
+    bodies = await bodies_of(connection, decisions.versions(), mask)
     explaining = _Explaining(question, earlier, later, decisions, causes, bodies)
     return [explaining.of(each) for each in moved]
 
