@@ -11,8 +11,11 @@ from fastapi.responses import Response
 
 from api.dependencies import is_dry_run, prefers_minimal, prefers_sealed, service_of
 from api.encoding import to_json
+from api.masking import masked_data
+from api.masks import mask_of
 from api.moments import token_of
 from domain.events import RecordedEvent
+from domain.masking import Mask
 from ledger import plain
 from ledger.evidence_errors import NotSealedYet
 from ledger.notes import base64
@@ -45,8 +48,10 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = 
     return Json(to_json(content), status, headers)
 
 
-def written(request: Request, receipt: Receipt, proved: Sequence[Mapping[str, Any]] | None = None) -> Response:
-    """The answer to an accepted write; a replayed request gets the same one again.
+def written(
+    request: Request, receipt: Receipt, mask: Mask | None, proved: Sequence[Mapping[str, Any]] | None = None
+) -> Response:
+    """The answer to an accepted write, without what `mask` hides; a replayed request gets the same one again.
 
     `proved` is where the log has its events, for who preferred to wait for that.
     """
@@ -56,7 +61,7 @@ def written(request: Request, receipt: Receipt, proved: Sequence[Mapping[str, An
         "profile_version": receipt.profile_version,
     }
     if not prefers_minimal(request):
-        content["events"] = [_event(event, receipt) for event in receipt.events]
+        content["events"] = [_event(event, receipt, mask) for event in receipt.events]
     if is_dry_run(request):
         return json_response({**content, "dry_run": True})
     content["entry_hashes"] = list(map(base64, receipt.entry_hashes))
@@ -79,14 +84,15 @@ async def recorded(request: Request, receipt: Receipt) -> Response:
 
     If none come in time the answer is the same without them, and does not claim that the preference was applied.
     """
+    mask = await mask_of(request, receipt.customer_id)
     if not prefers_sealed(request) or is_dry_run(request):
-        return written(request, receipt)
+        return written(request, receipt, mask)
     first = receipt.events[0].envelope.version
     try:
         proved = await service_of(request).receipts.wait_for(receipt.customer_id, first, receipt.version)
     except NotSealedYet:
-        return written(request, receipt)
-    return written(request, receipt, proved)
+        return written(request, receipt, mask)
+    return written(request, receipt, mask, proved)
 
 
 def unchanged(request: Request, etag: str) -> Response | None:
@@ -100,7 +106,7 @@ def unchanged(request: Request, etag: str) -> Response | None:
     return None
 
 
-def _event(event: RecordedEvent, receipt: Receipt) -> dict[str, Any]:
+def _event(event: RecordedEvent, receipt: Receipt, mask: Mask | None) -> dict[str, Any]:
     envelope = event.envelope
     content: dict[str, Any] = {
         "event_id": envelope.event_id,
@@ -113,5 +119,6 @@ def _event(event: RecordedEvent, receipt: Receipt) -> dict[str, Any]:
     masked = receipt.masked.get(envelope.version)
     if masked is not None:
         content["masked_from"] = masked
-    content["data"] = orjson.Fragment(plain.to_json(event.payload.__dict__))
+    data = plain.to_json(event.payload.__dict__)
+    content["data"] = orjson.Fragment(data) if mask is None else masked_data(event.payload, data, mask)
     return content

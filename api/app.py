@@ -24,6 +24,7 @@ from api.epochs import KnownEpochs
 from api.forgetting import forgetting
 from api.gathering import Gathering
 from api.interruption import ToldWhenInterrupted
+from api.masking import forget_classes
 from api.packs import Packs
 from api.past_document import layout_of
 from api.probe import Probe
@@ -47,6 +48,7 @@ from api.routes import (
 )
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
+from domain.masking import forget_levels
 from domain.slots import forget_slots
 from ledger.application import Ledger
 from ledger.keys import KeyStore
@@ -175,6 +177,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
                 forget_slots,
                 forget_places,
                 layout_of.cache_clear,
+                forget_levels,
+                forget_classes,
             ),
         ):
             yield

@@ -174,7 +174,7 @@ async def _known(request: Request, error: Exception) -> Response:
     slug, status, title = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
     fields = error.fields if isinstance(error, Refusal) else ()
     extra: dict[str, Any] = {"invariant": error.rule} if isinstance(error, Refusal) else {}
-    if isinstance(error, domain.IdentifierAlreadyClaimed):
+    if isinstance(error, domain.IdentifierAlreadyClaimed) and error.holder is not None:
         extra |= {"holder": f"/v1/customers/{error.holder}", "holder_id": error.holder}
     detail = error.detail if isinstance(error, Refusal) else _plain_detail(error, status)
     response = answer(request, slug, status, title, detail, **extra, errors=_listed(fields))

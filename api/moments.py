@@ -147,12 +147,15 @@ def query_of(request: Request, found: Basis) -> str:
     return f"?at_position={position}&valid_at={valid_at}".replace(":", "%3A")
 
 
-def entity_tag(found: Basis, erasures: Collection[str] = ()) -> str:
-    """Names an answer as of a moment, which stays the same for ever, but for the values that these events erased."""
+def entity_tag(found: Basis, erasures: Collection[str] = (), mask_tag: str = "") -> str:
+    """Names an answer as of a moment, which stays the same for ever, but for the values that these events erased.
+
+    `mask_tag` says what is hidden in it.
+    """
     tag = f"k{found.position}.v{time_text(found.valid_at)}"
     if erasures:
         tag += f".e{sha256(' '.join(sorted(erasures)).encode()).hexdigest()[:_ERASURES_DIGITS]}"
-    return f'"{tag}"'
+    return f'"{tag}{mask_tag}"'
 
 
 def basis_json(found: Basis) -> dict[str, Any]:

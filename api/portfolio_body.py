@@ -138,6 +138,10 @@ class PortfolioWhere(BodyPart):
     def conditions(self) -> tuple[Condition, ...]:
         return tuple(condition for stated in self.all for condition in stated.conditions())
 
+    def asked_by(self) -> Iterator[tuple[str, Path]]:
+        """What the conditions look at, with the place of each in the body."""
+        return ((f"/where/all/{number}/path", path_of(stated.path)) for number, stated in enumerate(self.all))
+
 
 class PortfolioSort(BodyPart):
     """Numbers come first, by size, then everything else by its text; customers without a value come last."""
@@ -223,6 +227,16 @@ class PortfolioQueryBody(BodyPart):
     @property
     def is_grouping(self) -> bool:
         return bool(self.group_by or self.measures)
+
+    def asked_by(self) -> Iterator[tuple[str, Path]]:
+        """By what it is filtered, sorted, grouped and measured, with the place of each in the body."""
+        yield from self.where.asked_by()
+        if self.sort is not None:
+            yield "/sort/path", path_of(self.sort.path)
+        yield from ((f"/group_by/{number}", path_of(text)) for number, text in enumerate(self.group_by))
+        for number, stated in enumerate(self.measures):
+            if (path := stated.measure().path) is not None:
+                yield f"/measures/{number}", path
 
     def moment(self, request: Request) -> Moment:
         """Raises Problem 409 for a position from beyond a fork."""

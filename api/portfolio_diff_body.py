@@ -6,6 +6,7 @@ A token pins both positions and both instants, and is good for one question.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -25,7 +26,7 @@ from api.portfolio_pages import invalid_field, question_hash
 from domain.values import Instant
 from projections.basis import Basis
 from projections.portfolio.movement import Movements
-from projections.portfolio.paths import path_of
+from projections.portfolio.paths import Path, path_of
 
 
 class PortfolioPoint(BodyPart):
@@ -59,6 +60,12 @@ class PortfolioDiffBody(BodyPart):
     path: GroupPath | None = None
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ITEMS)
     page_token: Text | None = None
+
+    def asked_by(self) -> Iterator[tuple[str, Path]]:
+        """What is looked at and compared, with the place of each in the body."""
+        yield from self.where.asked_by()
+        if self.path is not None:
+            yield "/path", path_of(self.path)
 
     def movements(self) -> Movements:
         return Movements(self.where.conditions(), None if self.path is None else path_of(self.path))

@@ -11,11 +11,12 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
-from domain.events.envelope import Actor, Certainty, Evidence, Reason, Source
+from domain.events.envelope import Actor, Certainty, SourceKind
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
 from domain.events.privacy import HoldBasis, LegalBasis
 from domain.events.quality import VerificationMethod, VerificationResult
+from domain.slots import Sensitivity
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
 FileState = Literal["LIVE", "ARCHIVED"]
@@ -25,6 +26,35 @@ class Answer(BaseModel):
     """Base of the models of answers."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Masked(Answer):
+    """Stands where there is a value that the caller's roles and scopes do not show, of that class."""
+
+    masked: Literal[True]
+    class_: Sensitivity = Field(alias="class")
+
+
+class Source(Answer):
+    """Where the knowledge came from."""
+
+    kind: SourceKind
+    detail: str | Masked | None = None
+    url: str | Masked | None = None
+    batch_id: str | None = None
+    row: int | None = None
+
+
+class Reason(Answer):
+    code: str | None = None
+    text: str | Masked | None = None
+
+
+class Evidence(Answer):
+    document_id: UUID | None = None
+    url: str | Masked | None = None
+    sha256: str | None = None
+    note: str | Masked | None = None
 
 
 class RecordedEvent(Answer):
@@ -37,7 +67,7 @@ class RecordedEvent(Answer):
     effective_from: AwareDatetime | None
     effective_to: AwareDatetime | None
     masked_from: AwareDatetime | None = None
-    data: dict[str, Any]
+    data: dict[str, Any] | Masked
 
 
 class Receipt(Answer):
@@ -123,11 +153,11 @@ class ContactPoint(Answer):
 
 
 class Contact(Answer):
-    name: str | Erased | None = None
-    title: str | Erased | None = None
-    department: str | Erased | None = None
-    buying_role: BuyingRole | Erased | None = None
-    points: dict[UUID, ContactPoint] = {}
+    name: str | Erased | Masked | None = None
+    title: str | Erased | Masked | None = None
+    department: str | Erased | Masked | None = None
+    buying_role: BuyingRole | Erased | Masked | None = None
+    points: dict[UUID, ContactPoint | Masked] = {}
 
 
 class PlannedBudget(Answer):
@@ -140,13 +170,13 @@ class PlannedBudget(Answer):
 
 
 class Need(Answer):
-    statement: str | None = None
-    pain_point: str | None = None
-    concerns: list[str] = []
-    budget: PlannedBudget | None = None
-    decision_cycle: str | None = None
-    required_by: str | None = None
-    outcome: NeedOutcome | None = None
+    statement: str | Masked | None = None
+    pain_point: str | Masked | None = None
+    concerns: list[str] | Masked = []
+    budget: PlannedBudget | Masked | None = None
+    decision_cycle: str | Masked | None = None
+    required_by: str | Masked | None = None
+    outcome: NeedOutcome | Masked | None = None
 
 
 class Tier(Answer):
@@ -167,20 +197,21 @@ class PendingValue(Answer):
 class OpenTierRequest(Answer):
     request_id: UUID
     scheme: str
-    from_code: str | None
-    to_code: str
+    from_code: str | Masked | None
+    to_code: str | Masked
     takes_effect: AwareDatetime | None
     expires_at: AwareDatetime
     requester: str
     requester_for: str | None
     event_id: UUID
     version: int
-    reason: str | None
+    reason: str | Masked | None
 
 
 class Profile(Answer):
     """One file at one moment. A slot `/a/b` stands at that place in this object; what is empty is left out.
 
+    Where the caller may not see a value stands {"masked": true, "class": ...}, here as in every other answer.
     `erased` stands in a file whose customer was erased, and with it everything else that the file had said.
     """
 
@@ -189,17 +220,19 @@ class Profile(Answer):
     erased: Erased | None = None
     file_state: FileState
     existence: Literal["EFFECTIVE", "NOT_EFFECTIVE"]
-    display_name: str | None
+    display_name: str | Masked | None
     basis: ProfileBasis
-    identity: dict[str, str] = {}
-    identifiers: dict[str, dict[str, Identifier]] = {}
-    addresses: dict[str, Address] = {}
+    identity: dict[str, str | Masked] = {}
+    identifiers: dict[str, dict[str, Identifier | Masked]] = Field(
+        {}, description="By scheme and value; * stands for values that are masked"
+    )
+    addresses: dict[str, Address | Masked] = {}
     contacts: dict[UUID, Contact] = {}
-    primary_contact: UUID | None = None
+    primary_contact: UUID | Masked | None = None
     needs: dict[UUID, Need] = {}
-    tier: dict[str, Tier] = {}
-    owner: dict[str, str] = {}
-    tags: dict[str, dict[str, Literal[True]]] = {}
+    tier: dict[str, Tier | Masked] = {}
+    owner: dict[str, str | Masked] = {}
+    tags: dict[str, dict[str, Literal[True] | Masked]] = {}
     attributes: dict[str, Any] = {}
     pending: list[PendingValue] = Field(description="What comes to hold later than valid_at, soonest first, at most 10")
     more_pending: bool = Field(description="Whether more is pending than is listed")
@@ -214,11 +247,11 @@ class ErasureStep(Answer):
 
 
 class ErasureAsked(ErasureStep):
-    reason: str | None
+    reason: str | Masked | None
 
 
 class ErasureDecided(ErasureStep):
-    comment: str | None
+    comment: str | Masked | None
 
 
 class ErasureDone(ErasureStep):
@@ -245,7 +278,7 @@ class FileErasure(Answer):
 class FileHold(Answer):
     hold_id: UUID
     basis: HoldBasis
-    reference: str
+    reference: str | Masked
     placed: ErasureAsked
 
 
@@ -294,7 +327,7 @@ class RecordedInLog(Answer):
     initial_load: bool
     corrects: UUID | None
     retracts: UUID | None
-    data: dict[str, Any]
+    data: dict[str, Any] | Masked
 
 
 class HistoryItem(RecordedInLog):
@@ -429,7 +462,7 @@ class Cause(Answer):
     position: int
     actor: str
     approved_by: str | None
-    reason: str | None
+    reason: str | Masked | None
 
 
 class Difference(Answer):
@@ -454,11 +487,11 @@ class Differences(Answer):
 
 class ListedCustomer(Answer):
     customer_id: UUID
-    display_name: str | None
+    display_name: str | Masked | None
     customer_kind: CustomerKind | None = Field(description="Null once the customer was erased")
     file_state: FileState
-    tier: dict[str, str]
-    owner: dict[str, str]
+    tier: dict[str, str | Masked]
+    owner: dict[str, str | Masked]
 
 
 Item = TypeVar("Item")

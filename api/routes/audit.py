@@ -12,12 +12,15 @@ from fastapi.responses import Response
 from api import openapi
 from api.dependencies import reading
 from api.direct_route import requires
+from api.masking import masked_items
+from api.masks import mask_of, require_shown, require_shown_slot
 from api.moments import Moment, basis_of, moment_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import instant, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import HistoryPage
 from domain.access import Action
+from domain.masking import Mask
 from projections.audit import AuditFilter, search
 
 router: Final = APIRouter(
@@ -39,12 +42,24 @@ async def search_history(request: Request) -> Response:
     A page may hold fewer events than were asked for, even none, and still name a next one: so much was looked through.
     """
     wanted, limit, place = _filter(request), limit_of(request), place_of(request, int)
+    mask = await mask_of(request, wanted.customer_id)
+    _require_shown(mask, wanted)
     moment = Moment(at_position=place.position) if place else moment_of(request)
     async with reading(request) as connection:
         basis = await basis_of(connection, request, moment)
         after = place.key if place else 0
         found = await search(connection, basis.position, wanted, limit=limit, after=after)
-    return page_up_to(request, found.items, basis.position, found.go_on_after, basis={"position": basis.position})
+    items = found.items if mask is None else masked_items(found.items, mask)
+    return page_up_to(request, items, basis.position, found.go_on_after, basis={"position": basis.position})
+
+
+def _require_shown(mask: Mask | None, wanted: AuditFilter) -> None:
+    """Problem 403 where it is searched by a slot that is hidden, or by values among which there are hidden ones."""
+    if wanted.path is not None:
+        require_shown_slot(mask, "path", wanted.path)
+    for name, value in (("old", wanted.old), ("new", wanted.new)):
+        if value is not None:
+            require_shown(mask, name, wanted.path or "")
 
 
 def _filter(request: Request) -> AuditFilter:

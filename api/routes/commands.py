@@ -17,9 +17,11 @@ from api import bodies, openapi
 from api.answers import recorded
 from api.dependencies import received, service_of, submission_of
 from api.direct_route import DirectRoute, path_id, requires
+from api.masks import mask_of
 from domain.access import Action
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
-from domain.errors import Refusal
+from domain.errors import IdentifierAlreadyClaimed, Refusal
+from ledger.records import Receipt, Submission
 
 router: Final = APIRouter(
     prefix="/v1/customers", route_class=DirectRoute, tags=["writing"], generate_unique_id_function=openapi.operation_id
@@ -72,7 +74,7 @@ async def register_customer(request: Request) -> Response:
         changes = list(bodies.registration_changes(registration, service.new_id))
         customer_id = registration.customer_id or service.new_id()
         try:
-            receipt = await service.writer.submit(submission_of(request, body, customer_id, changes, new=True))
+            receipt = await _submitted(request, submission_of(request, body, customer_id, changes, new=True))
         except Refusal as refusal:
             raise bodies.in_registration(refusal) from refusal
     return await recorded(request, receipt)
@@ -84,8 +86,19 @@ async def record_changes(request: Request, customer_id: UUID) -> Response:
     service = service_of(request)
     async with received(request) as body:
         changes = list(bodies.listed_changes(bodies.parse(bodies.ChangesBody, body), service.new_id))
-        receipt = await service.writer.submit(submission_of(request, body, customer_id, changes))
+        receipt = await _submitted(request, submission_of(request, body, customer_id, changes))
     return await recorded(request, receipt)
+
+
+async def _submitted(request: Request, submission: Submission) -> Receipt:
+    """What came of an order. Raises what the writer raises, without what the caller may not know."""
+    try:
+        return await service_of(request).writer.submit(submission)
+    except IdentifierAlreadyClaimed as refusal:
+        mask = await mask_of(request)
+        if mask is not None and mask.level(refusal.slot) is not None:
+            refusal.holder = None
+        raise
 
 
 def _handler(
@@ -97,7 +110,7 @@ def _handler(
         async with received(request) as body:
             named = {name: path_id(request, name) for name in from_path}
             change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
-            receipt = await service.writer.submit(submission_of(request, body, customer_id, [change]))
+            receipt = await _submitted(request, submission_of(request, body, customer_id, [change]))
         return await recorded(request, receipt)
 
     return handle

@@ -13,6 +13,8 @@ from api.answers import json_response
 from api.dependencies import reading
 from api.direct_route import requires
 from api.known_files import known_file
+from api.masking import masked_erasures
+from api.masks import mask_of
 from api.moments import moment_of
 from api.read_route import ReadRoute
 from api.schemas import FileErasures
@@ -32,7 +34,10 @@ router: Final = APIRouter(
 @requires(Action.READ_HISTORY)
 async def read_erasures(request: Request, customer_id: UUID) -> Response:
     """Each request for erasure with its certificate: who decided, since when nobody can read it, what remains."""
+    mask = await mask_of(request, customer_id)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment_of(request), version_at)
         requests, holds = await erasures_of(connection, customer_id, found.position)
+    if mask is not None:
+        requests, holds = masked_erasures(requests, holds, mask)
     return json_response({"customer_id": customer_id, "position": found.position, "erasures": requests, "holds": holds})

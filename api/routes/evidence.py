@@ -10,14 +10,17 @@ from fastapi.responses import Response
 
 from api import bodies, openapi
 from api.answers import PRIVATE, json_response
-from api.dependencies import received, service_of
+from api.dependencies import reading, received, service_of
 from api.direct_route import DirectRoute, requires
 from api.evidence_body import EvidenceBody
 from api.files import FileAnswer
+from api.masking import shows_whole
+from api.masks import mask_of, not_visible
 from api.parameters import position
 from api.portfolio_pages import invalid_field
 from api.schemas import EventReceipt
 from domain.access import Action
+from domain.slots import Sensitivity
 from ledger.log_errors import LogError
 
 _ZIP: Final = "application/zip"
@@ -36,6 +39,7 @@ async def make_evidence_pack(request: Request) -> Response:
     """
     async with received(request, writes=False) as content:
         body: EvidenceBody = bodies.parse(EvidenceBody, content)
+    await _require_shown(request, body)
     try:
         file = await service_of(request).packs.make(body.asked())
     except LogError as error:
@@ -53,3 +57,19 @@ async def read_receipt(request: Request, customer_id: UUID, version: str) -> Res
     number = position("version", version)
     (receipt,) = await service_of(request).receipts.wait_for(customer_id, number, number)
     return json_response({"customer_id": customer_id, **receipt})
+
+
+async def _require_shown(request: Request, body: EvidenceBody) -> None:
+    """Problem 403 where a part is to be disclosed of which something would be hidden in a history."""
+    disclosure = body.asked().disclosure
+    if not disclosure.everything and not disclosure.parts:
+        return
+    mask = await mask_of(request, body.customer_id)
+    if mask is None:
+        return
+    if not disclosure.everything:
+        versions = {version for version, _ in disclosure.parts}
+        async with reading(request) as connection:
+            if await shows_whole(connection, body.customer_id, versions, mask):
+                return
+    raise not_visible("/disclose", "what would be disclosed", max(Sensitivity))

@@ -17,12 +17,15 @@ from api.dependencies import reading, service_of
 from api.direct_route import requires
 from api.encoding import to_json
 from api.known_files import known_file
+from api.masking import masked_blame, masked_items, masked_page
+from api.masks import mask_of, require_named_openly
 from api.moments import Moment, basis_json, entity_tag, known_position, moment_of
 from api.pages import limit_of, next_page, page_response, place_of
 from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
 from domain.access import Action
+from domain.masking import Mask
 from projections.basis import Basis
 from projections.blame import BlameAsked, blamed
 from projections.causes import Point
@@ -52,26 +55,29 @@ _IN_AN_EPOCH: Final = re.compile(r"[^:]+-[^:]+:\d+", re.ASCII)
 async def read_history(request: Request, customer_id: UUID) -> Response:
     """The customer's events with the slots each one moved, page by page."""
     wanted, order, limit = _filter(request), _order(request), limit_of(request)
+    mask = await _mask(request, customer_id)
     place = place_of(request, int)
     moment = Moment(at_position=place.position) if place else moment_of(request)
     if wanted == HistoryFilter() and moment.known_at is None and "after" not in request.query_params:
         asked = PageAsked(customer_id, moment.at_position, order, limit, place.key if place else None)
         page = await service_of(request).event_pages.get(asked)
         if page is not None and page.number:
-            return _whole(request, page, limit)
+            return _whole(request, page, limit, mask)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
         items = await history(
             connection, customer_id, found.position, wanted, order=order, limit=limit, after=place.key if place else 0
         )
-    return page_response(request, items, limit, found.position, "position", basis={"position": found.position})
+    shown = items if mask is None else masked_items(items, mask)
+    return page_response(request, shown, limit, found.position, "position", basis={"position": found.position})
 
 
-def _whole(request: Request, page: WholePage, limit: int) -> Response:
-    """The page as the server made it: one text, which nothing here looks into."""
+def _whole(request: Request, page: WholePage, limit: int, mask: Mask | None) -> Response:
+    """The page as the server made it: one text, which nothing here looks into unless something is hidden."""
+    items = page.items if mask is None else masked_page(page.items, mask)
     token, headers = next_page(request, page.position, page.last if page.number == limit else None)
     end = to_json({"next_page_token": token, "basis": {"position": page.position}})
-    return Json(b'{"items":[%b],%b' % (page.items, end[1:]), headers=headers)
+    return Json(b'{"items":[%b],%b' % (items, end[1:]), headers=headers)
 
 
 @router.get(
@@ -82,20 +88,24 @@ def _whole(request: Request, page: WholePage, limit: int) -> Response:
 async def read_blame(request: Request, customer_id: UUID) -> Response:
     """Per slot, the event that holds it: who set it, when, why, on what evidence, and what was there before."""
     path = _path(request)
-    moment = moment_of(request)
+    moment, mask = moment_of(request), await _mask(request, customer_id)
     if moment.is_now and "after" not in request.query_params:
         now = await service_of(request).blames.get(BlameAsked(customer_id))
         if now is not None:
-            return _blamed(request, now.stand.basis(None), now.at(path))
+            return await _blamed(request, customer_id, now.stand.basis(None), now.at(path), mask)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
         asked = BlameAsked(customer_id, found.position, found.valid_at)
         then = (await blamed(connection, [asked])).get(asked)
-    return _blamed(request, found, b"" if then is None else then.at(path))
+    return await _blamed(request, customer_id, found, b"" if then is None else then.at(path), mask)
 
 
-def _blamed(request: Request, found: Basis, items: bytes) -> Response:
-    etag = entity_tag(found, erasures_in(items))
+async def _blamed(request: Request, customer_id: UUID, found: Basis, items: bytes, mask: Mask | None) -> Response:
+    erasures, tag = erasures_in(items), ""
+    if mask is not None:
+        async with reading(request) as connection:
+            items, tag = await masked_blame(connection, customer_id, items, mask)
+    etag = entity_tag(found, erasures, tag)
     if (answer := unchanged(request, etag)) is not None:
         return answer
     body = b'{"items":[%b],"next_page_token":null,"basis":%b}' % (items, to_json(basis_json(found)))
@@ -115,6 +125,7 @@ async def read_diff(request: Request, customer_id: UUID) -> Response:
     if axis not in {"known", "valid"}:
         raise invalid_parameter("axis", "known or valid")
     first, second = _known_points(request) if axis == "known" else _valid_points(request)
+    mask = await mask_of(request, customer_id)
     async with reading(request) as connection:
         left, _ = await known_file(connection, request, customer_id, first, version_at)
         if axis == "known":
@@ -122,7 +133,11 @@ async def read_diff(request: Request, customer_id: UUID) -> Response:
         else:
             right = replace(left, valid_at=second.valid_at or left.valid_at)
         differences = await diff(
-            connection, customer_id, Point(left.position, left.valid_at), Point(right.position, right.valid_at)
+            connection,
+            customer_id,
+            Point(left.position, left.valid_at),
+            Point(right.position, right.valid_at),
+            mask=mask,
         )
     return json_response(
         {
@@ -188,6 +203,13 @@ def _order(request: Request) -> Literal["asc", "desc"]:
             return "desc"
         case _:
             raise invalid_parameter("order", "asc or desc")
+
+
+async def _mask(request: Request, customer_id: UUID) -> Mask | None:
+    """What is hidden of the customer; refused is a path that says it itself."""
+    mask, path = await mask_of(request, customer_id), _path(request)
+    require_named_openly(mask, "path", () if path is None else (path,))
+    return mask
 
 
 def _path(request: Request) -> str | None:

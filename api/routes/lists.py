@@ -13,6 +13,7 @@ from api import openapi
 from api.dependencies import reading
 from api.direct_route import requires
 from api.encoding import time_text
+from api.masks import mask_of, require_shown
 from api.moments import Moment, basis_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import invalid_parameter
@@ -56,6 +57,9 @@ class _Last(NamedTuple):
 async def list_customers(request: Request) -> Response:
     """Current customers that meet all conditions, page by page, every page as of one position."""
     wanted, limit, place = _wanted(request), limit_of(request), place_of(request, _Last.read)
+    mask = await mask_of(request)
+    for name, slot in wanted.slots():
+        require_shown(mask, name, slot)
     moment = Moment(valid_at=place.key.valid_at, at_position=place.position) if place else Moment()
     async with reading(request) as connection:
         found = await basis_of(connection, request, moment)
@@ -66,6 +70,7 @@ async def list_customers(request: Request) -> Response:
             wanted,
             limit=limit,
             after=place.key.customer_id if place else None,
+            mask=mask,
         )
     last = _Last(found.valid_at, UUID(items[-1]["customer_id"])) if len(items) == limit else None
     return page_up_to(request, items, found.position, None if last is None else str(last))

@@ -16,6 +16,8 @@ from api.content_hash import ContentHash, listed
 from api.dependencies import reading, received, require, service_of
 from api.direct_route import requires
 from api.encoding import to_json
+from api.masking import masked_rows
+from api.masks import mask_of, require_named_openly, require_shown_paths
 from api.moments import Moment, basis_json, basis_of, meant
 from api.portfolio_body import PortfolioQueryBody
 from api.portfolio_pages import continued, invalid_field, token_of
@@ -24,6 +26,7 @@ from api.schemas import PortfolioPage
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
 from domain.access import Action
 from domain.errors import FieldError
+from domain.masking import Mask
 from projections.basis import Basis
 from projections.portfolio import answers
 from projections.portfolio.members import MembersAsked
@@ -48,9 +51,13 @@ async def query_portfolio(request: Request) -> Response:
     As JSON page by page, every page as of the first one's position and instant; in another format all at once.
     """
     body, media_type = await _body(request), wanted_media_type(request)
+    mask = await mask_of(request)
+    require_shown_paths(mask, body.asked_by())
+    for number, column in enumerate(body.columns):
+        require_named_openly(mask, f"/columns/{number}", [column])
     if media_type != JSON:
         require(request, Action.EXPORT, FieldError("Accept", f"{media_type} is all of it at once"))
-        return await _whole(request, body, media_type)
+        return await _whole(request, body, media_type, mask)
     if body.is_grouping:
         basis = await meant(request, body.moment(request))
         async with reading(request) as connection:
@@ -66,7 +73,7 @@ async def query_portfolio(request: Request) -> Response:
     async with reading(request) as connection:
         page = await answers.page(connection, query, *point, limit=body.limit, after=after)
     token = None if page.next_place is None else token_of(request, body, basis, page.next_place)
-    return _answer(_columns(query), page.rows, basis, token)
+    return _answer(_columns(query), masked_rows(page.rows, query.columns, mask), basis, token)
 
 
 def _listed(request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]) -> Response:
@@ -105,7 +112,7 @@ def _answer(columns: Sequence[str], rows: Sequence[answers.Row], basis: Basis, t
     return json_response({"items": items, "next_page_token": token, "basis": basis_json(basis) | content.summary()})
 
 
-async def _whole(request: Request, body: PortfolioQueryBody, media_type: str) -> Response:
+async def _whole(request: Request, body: PortfolioQueryBody, media_type: str, mask: Mask | None) -> Response:
     for name in ("limit", "page_token"):
         if name in body.model_fields_set:
             raise invalid_field(f"/{name}", f"of {media_type} there are no pages; leave it out")
@@ -116,7 +123,7 @@ async def _whole(request: Request, body: PortfolioQueryBody, media_type: str) ->
         table = Table(groups[0], _at_once(groups[1]))
     else:
         query = body.listing()
-        table = Table(_columns(query), _batches(request, query, basis))
+        table = Table(_columns(query), _batches(request, query, basis, mask))
     return await table_response(request, media_type, table, basis_json(basis))
 
 
@@ -124,7 +131,9 @@ async def _at_once(rows: list[answers.Row]) -> AsyncIterator[list[answers.Row]]:
     yield rows
 
 
-async def _batches(request: Request, query: Listing, basis: Basis) -> AsyncIterator[list[answers.Row]]:
+async def _batches(
+    request: Request, query: Listing, basis: Basis, mask: Mask | None
+) -> AsyncIterator[Sequence[answers.Row]]:
     """The rows, some at a time, through a connection that is given back when the iterator ends or is closed."""
     service = service_of(request)
     if service.whole_tables.locked():
@@ -133,6 +142,6 @@ async def _batches(request: Request, query: Listing, basis: Basis) -> AsyncItera
         rows = answers.whole(connection, query, basis.position, basis.valid_at)
         try:
             async for some in rows:
-                yield some
+                yield masked_rows(some, query.columns, mask)
         finally:
             await rows.aclose()

@@ -16,12 +16,14 @@ from api import bodies, openapi
 from api.answers import json_response
 from api.dependencies import reading, received
 from api.direct_route import requires
+from api.masks import mask_of, require_shown_paths
 from api.moments import Moment, basis_json, basis_of
 from api.portfolio_diff_body import PortfolioDiffBody, continued, token_of
 from api.portfolio_pages import invalid_field
 from api.read_route import ReadRoute
 from api.schemas import PortfolioDifferences
 from domain.access import Action
+from domain.masking import Mask
 from projections.basis import Basis
 from projections.causes import Point
 from projections.portfolio.movement import Cell, Found, movements
@@ -44,12 +46,13 @@ async def diff_portfolio(request: Request) -> Response:
 
     Page by page, every page as of the first one's positions and instants. `matrix` and `counts` are of all pages.
     """
-    body = await _body(request)
+    body, mask = await _body(request), await mask_of(request)
+    require_shown_paths(mask, body.asked_by())
     last = continued(request, body)
     left, right = last[:2] if last else (body.from_.moment(request, "from"), body.to.moment(request, "to"))
     async with reading(request) as connection:
         bases = (await _basis(connection, request, left), await _basis(connection, request, right))
-        found, items = await _found(connection, body, bases, last.after if last else None)
+        found, items = await _found(connection, body, bases, last.after if last else None, mask)
     token = token_of(request, body, bases, found.moved[-1].customer_id) if len(found.moved) == body.limit else None
     return json_response(
         {
@@ -77,14 +80,18 @@ async def _basis(connection: AsyncConnection[Any], request: Request, point: Mome
 
 
 async def _found(
-    connection: AsyncConnection[Any], body: PortfolioDiffBody, bases: tuple[Basis, Basis], after: UUID | None
+    connection: AsyncConnection[Any],
+    body: PortfolioDiffBody,
+    bases: tuple[Basis, Basis],
+    after: UUID | None,
+    mask: Mask | None,
 ) -> tuple[Found, list[dict[str, Any]]]:
     question = body.movements()
     left, right = (Point(basis.position, basis.valid_at) for basis in bases)
     found = await movements(connection, question, left, right, limit=body.limit, after=after, most=_MOST_CELLS + 1)
     if len(found.cells) > _MOST_CELLS:
         raise invalid_field("/path", f"there are more than {_MOST_CELLS} movements from value to value; ask for less")
-    reasons = await explain(connection, question, left, right, found.moved)
+    reasons = await explain(connection, question, left, right, found.moved, mask=mask)
     return found, [
         {
             "customer_id": moved.customer_id,

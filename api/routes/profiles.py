@@ -19,6 +19,8 @@ from api.direct_route import requires
 from api.epochs import epochs_of
 from api.errors import Problem
 from api.known_files import known_file
+from api.masking import is_clear, seen_profile
+from api.masks import mask_of, require_named_openly
 from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, require_seen, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
 from api.past_document import past_body
@@ -27,6 +29,7 @@ from api.read_route import ReadRoute
 from domain.access import Action
 from domain.errors import CustomerUnknown
 from domain.file import CustomerFile
+from domain.masking import Mask
 from projections.basis import Basis, require_passed
 from projections.errors import FoldOutdated
 from projections.past import Asked, PastFile, file_at
@@ -49,9 +52,11 @@ router: Final = APIRouter(
 async def read_profile(request: Request, customer_id: UUID) -> Response:
     """The customer's profile: the current one, or as known and as valid at another moment."""
     moment, fields = moment_of(request), _fields(request)
+    mask = await mask_of(request, customer_id)
+    require_named_openly(mask, "fields", fields or ())
     if moment.is_now:
-        return await _current(request, customer_id, fields)
-    return await _past(request, customer_id, moment, fields)
+        return await _current(request, customer_id, fields, mask)
+    return await _past(request, customer_id, moment, fields, mask)
 
 
 @router.get(
@@ -64,12 +69,14 @@ async def read_version(request: Request, customer_id: UUID, version: str) -> Res
     number, fields = position("version", version), _fields(request)
     valid_at = request.query_params.get("valid_at")
     at = instant("valid_at", valid_at) if valid_at is not None else None
+    mask = await mask_of(request, customer_id)
+    require_named_openly(mask, "fields", fields or ())
     async with reading(request) as connection:
         sealed = await require_passed(connection, customer_id, number)
-    return await _past(request, customer_id, Moment(valid_at=at, at_position=sealed), fields)
+    return await _past(request, customer_id, Moment(valid_at=at, at_position=sealed), fields, mask)
 
 
-async def _current(request: Request, customer_id: UUID, fields: list[str] | None) -> Response:
+async def _current(request: Request, customer_id: UUID, fields: list[str] | None, mask: Mask | None) -> Response:
     service = service_of(request)
     found = await service.current_rows.get(customer_id)
     if found is None:
@@ -80,24 +87,25 @@ async def _current(request: Request, customer_id: UUID, fields: list[str] | None
     now = max(now, row.as_of)
     shown = service.current_profiles
     try:
-        etag = shown.etag(customer_id, row, now)
+        etag = shown.etag(customer_id, row, now, mask)
         return unchanged(request, etag) or (
-            Json(shown.body(customer_id, row, now), headers={"ETag": etag})
+            Json(shown.body(customer_id, row, now, mask), headers={"ETag": etag})
             if fields is None
-            else _answer(request, row.file(customer_id), now, fields)
+            else _answer(request, row.file(customer_id), now, fields, mask)
         )
     except FoldOutdated:
         file = await asyncio.to_thread(service.fold, customer_id)
-        return _answer(request, file, max(now, file.as_of), fields)
+        return _answer(request, file, max(now, file.as_of), fields, mask)
 
 
-def _answer(request: Request, file: CustomerFile, now: datetime, fields: list[str] | None) -> Response:
+def _answer(
+    request: Request, file: CustomerFile, now: datetime, fields: list[str] | None, mask: Mask | None
+) -> Response:
     """The profile of a file, rendered for this request."""
     file.advance(now)
-    etag = f'"{file.revision}"'
-    return unchanged(request, etag) or json_response(
-        rendered(of_current_file(file, now), fields), headers={"ETag": etag}
-    )
+    profile, tag = seen_profile(of_current_file(file, now), mask)
+    etag = f'"{file.revision}{tag}"'
+    return unchanged(request, etag) or json_response(rendered(profile, fields), headers={"ETag": etag})
 
 
 async def _require_seen(request: Request, customer_id: UUID, version: int, token: str) -> None:
@@ -110,7 +118,9 @@ async def _require_seen(request: Request, customer_id: UUID, version: int, token
         raise Problem("not-caught-up", 503, "The read model has not got there yet", "come back in a moment")
 
 
-async def _past(request: Request, customer_id: UUID, moment: Moment, fields: list[str] | None) -> Response:
+async def _past(
+    request: Request, customer_id: UUID, moment: Moment, fields: list[str] | None, mask: Mask | None
+) -> Response:
     # of the wanted fields alone, any may be among what comes last
     most_later = MOST_PENDING + 1 if fields is None else None
     found = await _gathered(request, customer_id, moment, most_later)
@@ -118,8 +128,7 @@ async def _past(request: Request, customer_id: UUID, moment: Moment, fields: lis
         look = partial(file_at, most_later=most_later)
         async with reading(request) as connection:
             found = await known_file(connection, request, customer_id, moment, look)
-    basis, file = found
-    return _as_of(request, customer_id, basis, file, fields)
+    return _as_of(request, customer_id, found, fields, None if mask is None or is_clear(found[1], mask) else mask)
 
 
 async def _gathered(
@@ -138,17 +147,28 @@ async def _gathered(
     return known.basis(moment.known_at, moment.valid_at), file
 
 
-def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fields: list[str] | None) -> Response:
-    etag = entity_tag(basis, file.erasures)
+def _as_of(
+    request: Request, customer_id: UUID, found: tuple[Basis, PastFile], fields: list[str] | None, mask: Mask | None
+) -> Response:
+    basis, file = found
+    query = query_of(request, basis)
+    view, tag = (None, "") if mask is None else seen_profile(_view(customer_id, basis, query, file), mask)
+    etag = entity_tag(basis, file.erasures, tag)
     if (answer := unchanged(request, etag)) is not None:
         return answer
-    query = query_of(request, basis)
     own_id = str(customer_id)
     location = f"/v1/customers/{own_id}{query}"
-    if fields is None:
+    if fields is None and view is None:
         body = past_body(own_id, basis, query, file)
         return Json(body, headers={"ETag": etag, "Content-Location": location})
-    view = Profile(
+    if fields is not None:
+        location = f"{location}&{urlencode({'fields': ','.join(fields)})}"
+    shown = rendered(view or _view(customer_id, basis, query, file), fields)
+    return json_response(shown, headers={"ETag": etag, "Content-Location": location})
+
+
+def _view(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> Profile:
+    return Profile(
         customer_id,
         file.decided.kind,
         file.decided.archived,
@@ -160,8 +180,6 @@ def _as_of(request: Request, customer_id: UUID, basis: Basis, file: PastFile, fi
         query,
         file.decided.erased_by,
     )
-    location = f"{location}&{urlencode({'fields': ','.join(fields)})}"
-    return json_response(rendered(view, fields), headers={"ETag": etag, "Content-Location": location})
 
 
 def _fields(request: Request) -> list[str] | None:

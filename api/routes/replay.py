@@ -19,12 +19,14 @@ from api.answers import NDJSON, PRIVATE
 from api.dependencies import reading, service_of
 from api.direct_route import requires
 from api.known_files import known_file
+from api.masks import mask_of
 from api.moments import Moment
 from api.parameters import invalid_parameter, position
 from api.read_route import ReadRoute
 from api.replaying import Replays
 from api.schemas import ReplayLine
 from domain.access import Action
+from domain.masking import Mask
 from projections.errors import EventUnknown
 from projections.past import version_at
 from projections.replay import Replaying, erased_of, sealed_events
@@ -51,6 +53,7 @@ async def read_replay(request: Request, customer_id: UUID) -> Response:
     first, last = _version(request, "from_version"), _version(request, "to_version")
     if first is not None and last is not None and first > last:
         raise invalid_parameter("from_version", "lies behind to_version")
+    mask = await mask_of(request, customer_id)
     async with reading(request) as connection:
         _, head = await known_file(connection, request, customer_id, Moment(), version_at)
     for wanted in (first, last):
@@ -60,7 +63,7 @@ async def read_replay(request: Request, customer_id: UUID) -> Response:
         return Response(headers=PRIVATE, media_type=NDJSON)
     replays = service_of(request).replays
     replays.begin()
-    return _ReplayStream(request, replays, customer_id, first or 1, last or head)
+    return _ReplayStream(request, replays, customer_id, (first or 1, last or head), mask)
 
 
 def _version(request: Request, name: str) -> int | None:
@@ -69,12 +72,14 @@ def _version(request: Request, name: str) -> int | None:
 
 
 class _ReplayStream(StreamingResponse):
-    """The lines of a replay from version `first` to `last`; its place among the replays is taken while it is sent."""
+    """The lines of a replay of some versions; its place among the replays is taken while it is sent."""
 
-    def __init__(self, request: Request, replays: Replays, customer_id: UUID, first: int, last: int) -> None:
+    def __init__(
+        self, request: Request, replays: Replays, customer_id: UUID, versions: tuple[int, int], mask: Mask | None
+    ) -> None:
         self._replays = replays
-        replaying = Replaying(first, replays.keys)
-        lines = _lines(request, replaying, customer_id, last)
+        first, last = versions
+        lines = _lines(request, Replaying(first, replays.keys, mask), customer_id, last)
         super().__init__(lines, headers=PRIVATE, media_type=NDJSON)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

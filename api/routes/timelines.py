@@ -9,19 +9,23 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from psycopg import AsyncConnection
 
 from api import openapi
 from api.dependencies import reading
 from api.direct_route import requires
 from api.encoding import time_text
 from api.known_files import known_file
+from api.masks import mask_of, require_named_openly, require_shown_slot
 from api.moments import Moment, moment_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import LAST_POSITION, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import KnowledgePage, TimelinePage
 from domain.access import Action
+from domain.masking import HIDDEN_SEGMENT, Mask
 from domain.slots import kind_of
+from projections.events import HistoryFilter, history
 from projections.knowledge import ValuePlace, knowledge
 from projections.past import version_at
 from projections.timelines import RectanglePlace, timeline
@@ -46,6 +50,8 @@ async def read_timeline(request: Request, customer_id: UUID) -> Response:
     path = request.query_params.get("path")
     wanted = None if path is None else slot_path("path", path)
     limit, place, moment = limit_of(request), place_of(request, _rectangle_place), moment_of(request)
+    mask = await mask_of(request, customer_id)
+    require_named_openly(mask, "path", () if wanted is None else (wanted,))
     pinned = Moment(at_position=place.position) if place else moment
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, pinned, version_at)
@@ -56,8 +62,10 @@ async def read_timeline(request: Request, customer_id: UUID) -> Response:
             path=wanted,
             valid_at=moment.valid_at,
             limit=limit,
-            after=place.key if place else None,
+            after=await _resumed(connection, customer_id, place.key, mask) if place else None,
         )
+    if mask is not None:
+        items = [mask.change(item) for item in items]
     last = _place_text(items[-1]) if items and len(items) == limit else None
     return page_up_to(request, items, found.position, last, basis={"position": found.position})
 
@@ -72,12 +80,18 @@ async def read_timeline(request: Request, customer_id: UUID) -> Response:
 async def read_knowledge(request: Request, customer_id: UUID) -> Response:
     """When each value of a slot, or one value, was told first and last, by whom, and whether it is still believed."""
     slot, value, limit = _slot(request), _value(request), limit_of(request)
+    mask = await mask_of(request, customer_id)
+    require_named_openly(mask, "path", (slot,))
+    if value is not None:
+        require_shown_slot(mask, "value", slot)
     place = place_of(request, _value_place)
     moment = Moment(at_position=place.position) if place else moment_of(request)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
         after = place.key if place else None
-        page = await knowledge(connection, customer_id, found.position, slot, value=value, limit=limit, after=after)
+        page = await knowledge(
+            connection, customer_id, found.position, slot, value=value, limit=limit, after=after, mask=mask
+        )
     last = "{}:{}".format(*page[-1][0]) if len(page) == limit else None
     return page_up_to(request, [item for _, item in page], found.position, last, basis={"position": found.position})
 
@@ -104,6 +118,23 @@ def _value_place(text: str) -> ValuePlace:
 
 def _place_text(item: dict[str, Any]) -> str:
     return orjson.dumps([item["path"], item["position_from"], time_text(item["valid_from"])]).decode()
+
+
+async def _resumed(
+    connection: AsyncConnection[Any], customer_id: UUID, place: RectanglePlace, mask: Mask | None
+) -> RectanglePlace:
+    """The place that a page token means to this caller: where a slot's name is hidden, the event that moved it tells.
+
+    Raises Problem 422: a made-up token must not find out what lies before and what behind a guess.
+    """
+    if mask is None or (HIDDEN_SEGMENT not in place.slot and not mask.names_hidden_value(place.slot)):
+        return place
+    wanted = HistoryFilter(from_position=place.opened)
+    moved = await history(connection, customer_id, place.opened, wanted, limit=1)
+    slots = {mask.pointer(change["path"]): change["path"] for item in moved for change in item["changes"]}
+    if place.slot not in slots:
+        raise invalid_parameter("page_token", "send next_page_token as it was answered")
+    return place._replace(slot=slots[place.slot])
 
 
 def _rectangle_place(text: str) -> RectanglePlace:
