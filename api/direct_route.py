@@ -68,7 +68,7 @@ class DirectRoute(StatedRoute):
             raise TypeError(f"{path}: {endpoint.__name__} does not say what it requires")
         self.action = action
         stated = options.pop("openapi_extra", None) or {}
-        super().__init__(path, endpoint, openapi_extra={"security": [{"bearer": [action.value]}], **stated}, **options)
+        super().__init__(path, endpoint, openapi_extra={**stated, "security": [{"bearer": [action.value]}]}, **options)
 
     def get_route_handler(self) -> Handler:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint

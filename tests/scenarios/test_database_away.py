@@ -71,6 +71,9 @@ def test_the_service_outlives_its_database(fragile: Fragile) -> None:
     _assert_not_ready(li_na)
     _assert_unavailable(li_na, "POST", f"{file.path}/tags")
     _assert_unavailable(li_na, "POST", "/v1/customers")
+    nobody = fragile.service.as_("u-9")  # is refused without a look at anything
+    nobody.get(file.path, expect=403)
+    nobody.post(f"{file.path}/tags", expect=403)
     assert li_na.get("/healthz").json() == {"status": "alive"}
 
     fragile.postgres.start()
