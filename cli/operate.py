@@ -24,7 +24,7 @@ from cli.tokens import Claims, sign_token
 from db.embedded import EmbeddedPostgres, attach
 from db.errors import AlreadyOwned, BinariesNotFound, DatabaseFloorError, MalformedConninfo
 from db.postgres_binaries import find_bindir
-from domain.access import Role, roles_named
+from domain.access import SCOPES, Role, roles_named
 from settings import Settings
 
 _LONGEST_TTL_DAYS = 366
@@ -41,6 +41,10 @@ def token(
     actor: Annotated[str, typer.Option(help="The staff id that the token speaks for, such as u-118.")],
     *,
     role: Annotated[list[str] | None, typer.Option(help="A role; give it again for more.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What of the roles' permissions is kept, such as customer:view; repeatable."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The name to show beside the id.")] = None,
     kind: Annotated[ActorKind, typer.Option(help="A person or a program.")] = ActorKind.HUMAN,
     on_behalf_of: Annotated[str | None, typer.Option(help="Whom a delegate or program acts for.")] = None,
@@ -50,9 +54,12 @@ def token(
     """Print a bearer token, signed with the development key of the data folder."""
     if not actor.strip() or not actor.isprintable():
         raise UsageError("--actor is a staff id such as u-118")
-    if unknown := [each for each in role or () if not roles_named([each])]:
+    roles, scopes = tuple(role or ()), tuple(scope or ())
+    if unknown := [each for each in roles if not roles_named([each])]:
         raise UsageError(f"there is no role {unknown[0]}; the roles are {', '.join(Role)}")
-    claims = Claims(actor.strip(), tuple(role or ()), name, kind, on_behalf_of)
+    if unknown := [each for each in scopes if each not in SCOPES]:
+        raise UsageError(f"there is no scope {unknown[0]}; the scopes are {', '.join(SCOPES)}")
+    claims = Claims(actor.strip(), roles, name, kind, on_behalf_of, scopes)
     typer.echo(sign_token(load_settings(data=data), claims, _duration(ttl)))
 
 

@@ -26,13 +26,17 @@ DEFAULT_TTL = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Claims:
-    """Who a token speaks for. `on_behalf_of` is the person that a delegate or a program acts for."""
+    """Who a token speaks for. `on_behalf_of` is the person that a delegate or a program acts for.
+
+    `scopes` narrow what the roles permit, unless there are none.
+    """
 
     actor: str
     roles: Sequence[str] = ()
     name: str | None = None
     kind: str = "HUMAN"
     on_behalf_of: str | None = None
+    scopes: Sequence[str] = ()
 
 
 def ensure_signing_key(path: Path) -> None:
@@ -63,6 +67,8 @@ def sign_token(settings: Settings, claims: Claims, ttl: timedelta = DEFAULT_TTL)
         content["name"] = claims.name
     if claims.on_behalf_of:
         content["on_behalf_of"] = claims.on_behalf_of
+    if claims.scopes:
+        content["scope"] = " ".join(claims.scopes)
     return jwt.encode(content, key, algorithm="EdDSA", headers={"typ": "at+jwt"})
 
 

@@ -165,6 +165,9 @@ _CEILINGS: Final[Mapping[Role, Ceiling]] = {
 CLASS_SCOPES: Final[Mapping[str, Sensitivity]] = {f"class:{each.lower()}": each for each in Sensitivity}
 """Scopes that narrow what is shown in clear: `class:internal` of an editor's token hides what is CONFIDENTIAL."""
 
+SCOPES: Final = (*map(str, Action), *CLASS_SCOPES)
+"""All that a scope can name; other words in it are not ours."""
+
 _UNASKED: Final = Sensitivity.INTERNAL
 
 

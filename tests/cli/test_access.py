@@ -112,7 +112,23 @@ def test_a_verb_that_asks_gets_the_refusal_of_the_service(without_roles: Dossier
     assert f"needs the permission {permission}," in outcome.err
 
 
-def test_a_role_that_there_is_not_is_told_before_it_grants_nothing(dossier: Dossier, service: RunningService) -> None:
+def test_a_role_or_scope_that_there_is_not_is_told_before_it_grants_nothing(
+    dossier: Dossier, service: RunningService
+) -> None:
     outcome = dossier("token", "--actor", "u-9", "--role", "admin", "--data", service.data)
     assert (outcome.exit_code, outcome.out) == (2, "")
     assert "there is no role admin; the roles are viewer, editor," in outcome.err
+    outcome = dossier("token", "--actor", "u-9", "--scope", "customer:wiew", "--data", service.data)
+    assert (outcome.exit_code, outcome.out) == (2, "")
+    assert "there is no scope customer:wiew; the scopes are customer:view," in outcome.err
+
+
+def test_a_token_keeps_of_its_roles_what_its_scope_names(
+    dossier: Dossier, service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSSIER_DATA", str(service.data))
+    monkeypatch.setenv(
+        "DOSSIER_TOKEN", dossier("token", "--actor", "u-9", "--role", "auditor", "--scope", "audit:view").out.strip()
+    )
+    assert dossier("audit", "--limit", 1).exit_code == 0
+    assert dossier("portfolio").exit_code == 3
