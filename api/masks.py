@@ -78,8 +78,8 @@ def require_shown_slot(mask: Mask | None, place: str, path: str) -> None:
 def require_shown_paths(mask: Mask | None, paths: Iterable[tuple[str, Path]]) -> None:
     """The same of the paths that a question about all customers asks by, each with its place in the body."""
     for place, path in paths if mask is not None else ():
-        if path.slot:
-            require_shown_slot(mask, place, path.slot)
+        if mask is not None and path.slot and (level := mask.level(path.slot)) is not None:
+            raise not_visible(place, path.text, level)
 
 
 def _of_own(principal: Principal) -> Sensitivity:

@@ -7,9 +7,10 @@ what cannot be understood is hidden; and where nothing is hidden, nothing is cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -100,6 +101,10 @@ class Mask:
         slot = slot_at(path)
         return slot is not None and self.pointer(slot) != slot
 
+    def may_hide(self, told: bytes) -> bool:
+        """Whether it cannot be told at a glance that nothing is hidden of JSON that names the slots of all it says."""
+        return self.ceiling < Sensitivity.CONFIDENTIAL or _signs().search(told) is not None
+
     def level_within(self, path: str) -> Sensitivity | None:
         """The highest hidden class of all that may be at `path`, above it in the same value, or below it."""
         slot = slot_at(path)
@@ -163,6 +168,19 @@ def _level_of(slot: str, is_individual: bool) -> Sensitivity:
 def forget_levels() -> None:
     """Forget which slots there were (see slots.forget_slots)."""
     _level_of.cache_clear()
+
+
+@cache
+def _signs() -> re.Pattern[bytes]:
+    """One of these stands wherever something above CONFIDENTIAL is told: there no event tells of other slots besides.
+
+    The begin of a slot's name; what raises a value's class; an event that repeats what others said, or does not name
+    the slots that it tells of as those do that assert them.
+    """
+    slots = [kind.pattern.partition("{")[0] for kind in SLOTS if kind.sensitivity > Sensitivity.CONFIDENTIAL]
+    indirect = [name for name, payload in EVENT_TYPES.items() if payload.tells_of is not Payload.tells_of]
+    texts = map(re.escape, [*slots, '"PERSONAL"', PersonalDataErased.type, *indirect])
+    return re.compile("|".join([*texts, '"old_value":(?! ?null)']).encode())
 
 
 def _without_value(slot: str) -> str:

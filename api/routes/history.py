@@ -102,7 +102,7 @@ async def read_blame(request: Request, customer_id: UUID) -> Response:
 
 async def _blamed(request: Request, customer_id: UUID, found: Basis, items: bytes, mask: Mask | None) -> Response:
     erasures, tag = erasures_in(items), ""
-    if mask is not None:
+    if mask is not None and mask.may_hide(items):
         async with reading(request) as connection:
             items, tag = await masked_blame(connection, customer_id, items, mask)
     etag = entity_tag(found, erasures, tag)

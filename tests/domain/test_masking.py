@@ -267,3 +267,26 @@ def test_an_event_is_hidden_exactly_where_one_of_its_slots_is(payload: Payload, 
 
 def test_every_event_type_is_of_some_class() -> None:
     assert {payload.type for payload in PAYLOADS} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.type)
+def test_where_something_sensitive_is_told_there_is_a_sign_of_it(payload: Payload) -> None:
+    changes = [{"path": slot, "kind": "CHANGE"} for slot, _ in payload.assertions()]
+    told = orjson.dumps([{"type": payload.type, "data": json_of(payload), "changes": changes}])
+    assert Mask(CONFIDENTIAL).may_hide(told) or level_of_payload(payload) <= CONFIDENTIAL
+    assert Mask(INTERNAL).may_hide(told)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.type)
+def test_no_event_tells_of_something_sensitive_and_of_other_slots_besides(payload: Payload) -> None:
+    """Who sees but a slot that shows would not notice that the event's words may be about one that does not."""
+    assert len({Mask(CONFIDENTIAL).level(slot, value) for slot, value in payload.assertions()}) <= 1
+
+
+def test_there_is_a_sign_of_what_an_event_repeats() -> None:
+    mask = Mask(CONFIDENTIAL)
+    assert not mask.may_hide(b'[{"path":"/addresses/OFFICE","value":{"usage":"WORK"},"old_value":null}]')
+    for told in (b'"/addresses/HOME"', b'"/identifiers/CN_RIC/1"', b'{"old_value":"1"}', b'{"usage":"PERSONAL"}'):
+        assert mask.may_hide(told)
+    for name in ("field-verified", "fact-retracted", "fact-corrected", "personal-data-erased"):
+        assert mask.may_hide(b'{"type":"customer.%b"}' % name.encode())
