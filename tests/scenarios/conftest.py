@@ -53,6 +53,18 @@ def second_officer(service: Service) -> Api:
 
 
 @pytest.fixture(scope="session")
+def custodian(service: Service) -> Api:
+    """Records what not everybody may see, and sees all of it."""
+    return service.as_("u-601", "custodian", name="Gao Fei")
+
+
+@pytest.fixture(scope="session")
+def viewer(service: Service) -> Api:
+    """Owns no customer: sees of all of them what is internal."""
+    return service.as_("u-701", "viewer")
+
+
+@pytest.fixture(scope="session")
 def importer(service: Service) -> Api:
     return service.as_("svc-import", "importer", kind="SERVICE")
 

@@ -28,17 +28,6 @@ class Reader(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def custodian(service: Service) -> Api:
-    """Records what not everybody may see, and sees all of it."""
-    return service.as_("u-601", "custodian", name="Gao Fei")
-
-
-@pytest.fixture(scope="module")
-def viewer(service: Service) -> Api:
-    return service.as_("u-701", "viewer")
-
-
-@pytest.fixture(scope="module")
 def readers(service: Service) -> dict[str, Reader]:
     return {
         "a viewer": Reader(service.as_("u-701", "viewer"), INTERNAL),

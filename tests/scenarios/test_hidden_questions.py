@@ -1,0 +1,143 @@
+"""By what one may not see one cannot ask: the refusal is the same whether there is such a value or not."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.scenarios.client import Api, File
+from tests.scenarios.service import Service
+
+RIC = "11010119900307117X"
+OWNER = "u-204"
+PORTFOLIO = "/v1/portfolio/query"
+IN_AUDIT = "/v1/history"
+
+
+@pytest.fixture(scope="module")
+def identified(custodian: Api) -> File:
+    """The file that holds RIC."""
+    file = custodian.register(customer_kind="INDIVIDUAL")
+    file.record("/identifiers", scheme="CN_RIC", value=RIC)
+    return file
+
+
+@pytest.fixture
+def file(custodian: Api) -> File:
+    file = custodian.register(owner=OWNER)
+    file.record("/addresses", address_kind="HOME", country="CN")
+    file.record("/attributes", key="secret", value="s")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "pointer"),
+    [
+        ("/v1/customers", {"identifier": "CN_RIC:{}"}, "identifier"),
+        (IN_AUDIT, {"old": '"{}"'}, "old"),
+        (IN_AUDIT, {"new": '"{}"', "path": "/identifiers"}, "new"),
+        (IN_AUDIT, {"path": "/addresses/HOME", "new": '{{"country":"CN","lines":["{}"]}}'}, "path"),
+        (IN_AUDIT, {"path": "/identifiers/CN_RIC/{}"}, "path"),
+        (IN_AUDIT, {"path": "/identifiers/CN_RIC/{}", "customer_id": "ID"}, "path"),
+        ("/v1/customers/ID", {"fields": "/tier,/identifiers/CN_RIC/{}"}, "fields"),
+        ("/v1/customers/ID", {"fields": "/identifiers/CN_RIC/{}", "at_position": "1"}, "fields"),
+        ("/v1/customers/ID/versions/1", {"fields": "/identifiers/CN_RIC/{}"}, "fields"),
+        ("/v1/customers/ID/history", {"path": "/identifiers/CN_RIC/{}"}, "path"),
+        ("/v1/customers/ID/blame", {"path": "/identifiers/CN_RIC/{}"}, "path"),
+        ("/v1/customers/ID/timeline", {"path": "/identifiers/CN_RIC/{}"}, "path"),
+        ("/v1/customers/ID/knowledge", {"path": "/identifiers/CN_RIC/{}"}, "path"),
+        ("/v1/customers/ID/knowledge", {"path": "/addresses/HOME", "value": '"{}"'}, "value"),
+    ],
+)
+def test_no_filter_tells_whether_a_value_is_there(
+    identified: File, service: Service, path: str, query: dict[str, str], pointer: str
+) -> None:
+    reader = service.as_("u-119", "editor", "risk")
+    bodies = []
+    for number in (RIC, "110101199901011232"):
+        asked = {name: text.format(number) for name, text in query.items()}
+        asked = {name: identified.customer_id if text == "ID" else text for name, text in asked.items()}
+        answer = reader.get(path.replace("ID", identified.customer_id), expect=403, **asked)
+        assert answer.json()["type"] == "urn:dossier:problem:field-not-visible"
+        assert answer.json()["errors"][0]["pointer"] == pointer
+        bodies.append(answer.text.replace(number, "-"))
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"where": {"all": [{"path": "/addresses/HOME/city", "eq": "x"}]}}, "/where/all/0/path"),
+        ({"where": {"all": [{"path": "/tier/VALUE", "exists": True}, {"path": "/attributes/a", "exists": True}]}},
+         "/where/all/1/path"),
+        ({"where": {"all": [{"path": f"/identifiers/CN_RIC/{RIC}", "exists": True}]}}, "/where/all/0/path"),
+        ({"sort": {"path": "/attributes/a/b"}}, "/sort/path"),
+        ({"group_by": ["/tier/VALUE", "/attributes/a"]}, "/group_by/1"),
+        ({"measures": [{"count": True}, {"sum": "/attributes/a"}]}, "/measures/1"),
+        ({"columns": ["customer_id", f"/identifiers/CN_RIC/{RIC}/issuer"]}, "/columns/1"),
+    ],
+)  # fmt: skip
+def test_nothing_is_asked_of_all_customers_by_what_is_hidden(viewer: Api, body: dict[str, Any], pointer: str) -> None:
+    problem = viewer.post(PORTFOLIO, body, expect=403, idempotency_key=None).json()
+    assert problem["type"] == "urn:dossier:problem:field-not-visible"
+    assert problem["errors"][0]["pointer"] == pointer
+
+
+def test_no_segment_is_compared_by_what_is_hidden(viewer: Api) -> None:
+    between = {"from": {"at_position": 1}, "to": {"at_position": 2}}
+    for body, pointer in (
+        ({"path": "/attributes/a"}, "/path"),
+        ({"where": {"all": [{"path": "/addresses/HOME", "exists": True}]}}, "/where/all/0/path"),
+    ):
+        problem = viewer.post("/v1/portfolio/diff", {**between, **body}, expect=403, idempotency_key=None).json()
+        assert problem["errors"][0]["pointer"] == pointer
+
+
+def test_what_may_be_seen_may_be_asked_by(file: File, li_na: Api) -> None:
+    body = {
+        "where": {"all": [{"path": "/attributes/secret", "eq": "s"}, {"path": "customer_id", "eq": file.customer_id}]}
+    }
+    asked = f"{PORTFOLIO}?after={file.token}"
+    assert len(li_na.post(asked, body, idempotency_key=None).json()["items"]) == 1
+    assert file.seen_by(li_na).read("knowledge", path="/attributes/secret", value='"s"')["items"]
+    assert file.seen_by(li_na).history(path="/addresses/HOME")
+
+
+def test_a_page_token_is_no_way_to_guess(identified: File, viewer: Api) -> None:
+    """It says behind which slot a page begins: who makes one up must not learn what comes before and what behind it."""
+    path = f"{identified.path}/timeline"
+    query: dict[str, Any] = {"path": "/identifiers", "limit": 1}
+    page = viewer.get(path, **query).json()
+    position, place, fingerprint = orjson.loads(urlsafe_b64decode(page["next_page_token"]))
+    assert orjson.loads(place)[0] == "/identifiers/CN_RIC/*"
+    assert viewer.get(path, **query, page_token=page["next_page_token"]).json()["items"] == []
+    for guess in (
+        "/identifiers/CN_RIC/0",
+        "/identifiers/CN_RIC/9",
+        "/identifiers/CN_RIC/9/x",
+        f"/identifiers/CN_RIC/{RIC}",
+    ):
+        _, *rest = orjson.loads(place)
+        token = urlsafe_b64encode(orjson.dumps([position, orjson.dumps([guess, *rest]).decode(), fingerprint])).decode()
+        assert viewer.get(path, **query, page_token=token, expect=422).json()["errors"][0]["pointer"] == "page_token"
+
+
+# --- proof ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_key_is_given_away_of_what_may_not_be_seen(file: File, service: Service) -> None:
+    file.api.get(f"{file.path}/events/{file.version}/receipt")
+    narrowed = service.as_("u-901", "auditor", scope="evidence:export class:internal")
+    secret = file.history()[-1]["version"]
+    for disclose in ("all", [str(secret)], ["1", f"{secret}.0"], ["99"]):
+        body = {"customer_id": file.customer_id, "disclose": disclose}
+        problem = narrowed.post("/v1/evidence", body, expect=403, idempotency_key=None).json()
+        assert problem["errors"][0]["pointer"] == "/disclose"
+    whole = service.as_("u-900", "auditor")
+    for api, disclose in ((narrowed, "none"), (narrowed, ["1"]), (whole, "all")):
+        body = {"customer_id": file.customer_id, "disclose": disclose}
+        answer = api.http.post("/v1/evidence", json=body, headers={"Authorization": f"Bearer {api.token}"})
+        assert answer.status_code == 200, answer.text
