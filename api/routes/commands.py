@@ -18,6 +18,7 @@ from api.answers import recorded
 from api.dependencies import received, service_of, submission_of
 from api.direct_route import DirectRoute, path_id, requires
 from api.masks import mask_of
+from api.rehearsals import require_rehearsable
 from domain.access import Action
 from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
 from domain.errors import IdentifierAlreadyClaimed, Refusal
@@ -92,6 +93,9 @@ async def record_changes(request: Request, customer_id: UUID) -> Response:
 
 async def _submitted(request: Request, submission: Submission) -> Receipt:
     """What came of an order. Raises what the writer raises, without what the caller may not know."""
+    order = submission.order
+    if submission.dry_run:
+        await require_rehearsable(request, order.customer_id, order.changes)
     try:
         return await service_of(request).writer.submit(submission)
     except IdentifierAlreadyClaimed as refusal:

@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.scenarios.client import Api, File
+from tests.scenarios.client import WELL_FOUNDED, Api, File
 from tests.scenarios.service import Service
 
 RIC = "11010119900307117X"
 OWNER = "u-204"
+CALLED_BACK = {"method": "CALLBACK", "result": "MATCH"}
 PORTFOLIO = "/v1/portfolio/query"
 IN_AUDIT = "/v1/history"
 
@@ -123,6 +124,47 @@ def test_a_page_token_is_no_way_to_guess(identified: File, viewer: Api) -> None:
         _, *rest = orjson.loads(place)
         token = urlsafe_b64encode(orjson.dumps([position, orjson.dumps([guess, *rest]).decode(), fingerprint])).decode()
         assert viewer.get(path, **query, page_token=token, expect=422).json()["errors"][0]["pointer"] == "page_token"
+
+
+# --- by writing -------------------------------------------------------------------------------------------------------
+
+
+def test_no_dry_run_tells_whether_a_guess_is_right(file: File, li_na: Api, custodian: Api) -> None:
+    home = {"type": "customer.address-changed", "address_kind": "HOME", "country": "CN"}
+    first = file.history(type="customer.address-changed")[0]
+    tag = {"type": "customer.tag-applied", "group": "REGION", "code": "EAST"}
+    for command, body in (
+        ("/addresses", {"address_kind": "HOME", "country": "CN"}),
+        ("/addresses", {"address_kind": "HOME", "country": "DE"}),
+        ("/changes", {"changes": [tag, home]}),
+        ("/identifiers", {"scheme": "CN_RIC", "value": RIC}),
+        ("/corrections", {"corrects": first["event_id"], "replacement": {"country": "CN"}}),
+        ("/corrections", {"corrects": first["event_id"], "replacement": {"country": "xx"}}),
+        ("/verifications", {"path": "/addresses/HOME", "value_event_id": first["event_id"], **CALLED_BACK}),
+    ):
+        seen = file.seen_by(li_na)
+        problem = seen.send(f"{command}?dry_run=true", {**WELL_FOUNDED, **body}, expect=403).json()
+        assert problem["type"] == "urn:dossier:problem:field-not-visible"
+        assert problem["errors"][0]["pointer"] == "dry_run"
+    for country, status in (("CN", 422), ("DE", 200)):
+        body = {**WELL_FOUNDED, "address_kind": "HOME", "country": country}
+        file.seen_by(custodian).send("/addresses?dry_run=true", body, expect=status)
+
+
+def test_what_may_be_seen_may_be_rehearsed(file: File, li_na: Api) -> None:
+    seen = file.seen_by(li_na)
+    for command, body in (
+        ("/addresses", {"address_kind": "OFFICE", "country": "CN"}),
+        ("/attributes", {"key": "secret", "value": "t"}),
+        ("/contacts", {"name": "Sun Qi"}),
+        ("/needs", {"statement": "s", "budget": {"min": "1", "max": "2", "currency": "CNY"}}),
+        ("/owners", {"role": "ACCOUNT_MANAGER", "to_staff": "u-1"}),
+        ("/archive", {"reason_code": "LOST"}),
+    ):
+        assert seen.send(f"{command}?dry_run=true", {**WELL_FOUNDED, **body}).json()["dry_run"]
+    recorded = file.history(type="customer.attribute-recorded")[0]
+    body = {**WELL_FOUNDED, "corrects": recorded["event_id"], "replacement": {"value": "u"}}
+    assert seen.send("/corrections?dry_run=true", body).json()["dry_run"]
 
 
 # --- proof ------------------------------------------------------------------------------------------------------------
