@@ -20,7 +20,7 @@ from api.encoding import to_json
 from api.profile_document import Profile
 from domain.events import Payload
 from domain.facts import ABSENT
-from domain.masking import Mask, level_of_event, level_of_payload, marker
+from domain.masking import Mask, level_of_event, level_of_item, level_of_payload, marker
 from domain.slots import SLOTS, Sensitivity, pointer, sensitivity_of
 from projections.events import bodies_of
 from projections.past import LaterFact, PastFile
@@ -93,8 +93,7 @@ def forget_classes() -> None:
 def masked_items(items: Iterable[Mapping[str, Any]], mask: Mask) -> list[dict[str, Any]]:
     """Events as histories show them."""
     return [
-        mask.event(item, level_of_event(item["type"], item["data"]))
-        | {"changes": [mask.change(change) for change in item["changes"]]}
+        mask.event(item, level_of_item(item)) | {"changes": [mask.change(change) for change in item["changes"]]}
         for item in items
     ]
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fastapi import Request
 
 from api.dependencies import principal_of, service_of
 from api.errors import Problem
-from domain.access import Principal, Resource, ceiling, sees_everything
+from domain.access import Principal, Resource, Role, ceiling
 from domain.errors import FieldError
 from domain.events.lifecycle import CustomerKind
 from domain.file import CustomerFile
-from domain.masking import Mask, slot_at
+from domain.masking import HIGHEST, Mask, slot_at
 from domain.slots import Sensitivity, segments_of
 from projections.errors import FoldOutdated
 from projections.portfolio.paths import Path
@@ -34,15 +35,28 @@ async def mask_of(request: Request, customer_id: UUID | None = None) -> Mask | N
     Who owns the customer is asked for only where it makes a difference.
     """
     principal = principal_of(request)
-    if sees_everything(principal):
-        return None
-    least = ceiling(principal)
-    if customer_id is None or (least > Sensitivity.PUBLIC and least == _of_own(principal)):
-        return Mask(least)
+    of_any = _of_any(principal.roles, principal.scopes)
+    if customer_id is None or not of_any.depends:
+        return of_any.mask
     resource = await _resource(request, customer_id)
     highest = ceiling(principal, resource)
     is_individual = resource.customer_kind is not CustomerKind.ORGANISATION
-    return None if highest is max(Sensitivity) else Mask(highest, is_individual)
+    return None if highest is HIGHEST else Mask(highest, is_individual)
+
+
+class _OfAny(NamedTuple):
+    """What is hidden of any customer, and whether it depends on the customer what is hidden of it."""
+
+    mask: Mask | None
+    depends: bool
+
+
+@lru_cache(maxsize=4096)
+def _of_any(roles: frozenset[Role], scopes: frozenset[str] | None) -> _OfAny:
+    somebody = Principal("somebody", roles=roles, scopes=scopes)
+    least, of_own = ceiling(somebody), ceiling(somebody, Resource({"": somebody.id}))
+    depends = least != of_own or least is Sensitivity.PUBLIC
+    return _OfAny(None if least is HIGHEST else Mask(least), depends)
 
 
 def not_visible(place: str, name: str, level: Sensitivity) -> Problem:
@@ -80,10 +94,6 @@ def require_shown_paths(mask: Mask | None, paths: Iterable[tuple[str, Path]]) ->
     for place, path in paths if mask is not None else ():
         if mask is not None and path.slot and (level := mask.level(path.slot)) is not None:
             raise not_visible(place, path.text, level)
-
-
-def _of_own(principal: Principal) -> Sensitivity:
-    return ceiling(principal, Resource({"": principal.id}))
 
 
 async def _resource(request: Request, customer_id: UUID) -> Resource:

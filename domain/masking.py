@@ -7,7 +7,6 @@ what cannot be understood is hidden; and where nothing is hidden, nothing is cha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -46,8 +45,17 @@ def level_of_payload(payload: Payload) -> Sensitivity:
     return max((Sensitivity.INTERNAL, *(_level(slot, value, is_individual=True) for slot, value in payload.tells_of())))
 
 
+def level_of_item(item: Mapping[str, Any]) -> Sensitivity:
+    """The same of an event as histories show it: with what it did to the slots that it asserts, if there are any."""
+    changes, stored_name = item["changes"], item["type"]
+    if not changes or _tells_indirectly(stored_name):
+        return level_of_event(stored_name, item["data"])
+    told = (_level(change["path"], change.get("new"), is_individual=True) for change in changes)
+    return max((Sensitivity.INTERNAL, *told))
+
+
 def level_of_event(stored_name: str, data: Mapping[str, Any]) -> Sensitivity:
-    """The same of an event whose content is JSON, as histories have it."""
+    """The same of an event whose content is JSON."""
     if data.keys() == Erased.model_fields.keys():
         return Sensitivity.INTERNAL  # nothing is left of it
     if stored_name not in EVENT_TYPES:
@@ -103,7 +111,11 @@ class Mask:
 
     def may_hide(self, told: bytes) -> bool:
         """Whether it cannot be told at a glance that nothing is hidden of JSON that names the slots of all it says."""
-        return self.ceiling < Sensitivity.CONFIDENTIAL or _signs().search(told) is not None
+        return (
+            self.ceiling < Sensitivity.CONFIDENTIAL
+            or any(sign in told for sign in _signs())
+            or told.count(_OLD_VALUE) > sum(map(told.count, _NO_OLD_VALUE))
+        )
 
     def level_within(self, path: str) -> Sensitivity | None:
         """The highest hidden class of all that may be at `path`, above it in the same value, or below it."""
@@ -168,21 +180,32 @@ def _level_of(slot: str, is_individual: bool) -> Sensitivity:
 def forget_levels() -> None:
     """Forget which slots there were (see slots.forget_slots)."""
     _level_of.cache_clear()
+    _without_value.cache_clear()
 
 
 @cache
-def _signs() -> re.Pattern[bytes]:
+def _signs() -> tuple[bytes, ...]:
     """One of these stands wherever something above CONFIDENTIAL is told: there no event tells of other slots besides.
 
     The begin of a slot's name; what raises a value's class; an event that repeats what others said, or does not name
-    the slots that it tells of as those do that assert them.
+    the slots that it tells of as those do that assert them. Besides them there is what a contact point was before.
     """
     slots = [kind.pattern.partition("{")[0] for kind in SLOTS if kind.sensitivity > Sensitivity.CONFIDENTIAL]
-    indirect = [name for name, payload in EVENT_TYPES.items() if payload.tells_of is not Payload.tells_of]
-    texts = map(re.escape, [*slots, '"PERSONAL"', PersonalDataErased.type, *indirect])
-    return re.compile("|".join([*texts, '"old_value":(?! ?null)']).encode())
+    texts = (*slots, '"PERSONAL"', PersonalDataErased.type, *filter(_tells_indirectly, EVENT_TYPES))
+    return tuple(text.encode() for text in texts)
 
 
+_OLD_VALUE: Final = b'"old_value":'
+_NO_OLD_VALUE: Final = (_OLD_VALUE + b"null", _OLD_VALUE + b" null")
+
+
+def _tells_indirectly(stored_name: str) -> bool:
+    """Whether an event tells of other slots than those that it asserts; one that nobody knows may."""
+    payload_class = EVENT_TYPES.get(stored_name)
+    return payload_class is None or payload_class.tells_of is not Payload.tells_of
+
+
+@lru_cache(maxsize=65536)
 def _without_value(slot: str) -> str:
     """The pointer with what may be a value in it replaced; of no known slot nothing but its group is left."""
     kind = kind_of(slot)

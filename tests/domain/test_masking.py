@@ -14,7 +14,8 @@ from domain.document import document_of
 from domain.erasure import erased_event
 from domain.events import EVENT_TYPES, Payload
 from domain.events.privacy import erased_class
-from domain.masking import HIGHEST, Mask, is_marker, level_of_event, level_of_payload, marker, slot_at
+from domain.facts import ABSENT
+from domain.masking import HIGHEST, Mask, is_marker, level_of_event, level_of_item, level_of_payload, marker, slot_at
 from domain.slots import SLOTS, Sensitivity, sensitivity_of
 from ledger.plain import to_json
 from tests.domain.payloads import PAYLOADS
@@ -174,6 +175,17 @@ def test_an_event_read_back_from_json_is_of_the_same_class(payload: Payload) -> 
 )
 def test_a_retraction_speaks_of_the_slots_that_it_empties(data: dict[str, Any], level: Sensitivity) -> None:
     assert level_of_event("customer.fact-retracted", data) is level
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.type)
+def test_what_an_event_did_says_as_much(payload: Payload) -> None:
+    changes = [
+        {"path": slot, "kind": "CHANGE", **({} if value is ABSENT else {"new": orjson.loads(orjson.dumps(value))})}
+        for slot, value in payload.assertions()
+    ]
+    item = {"type": payload.type, "data": json_of(payload), "changes": changes}
+    assert level_of_item(item) is level_of_payload(payload)
+    assert level_of_item({**item, "changes": []}) is level_of_payload(payload)
 
 
 def test_a_correction_and_a_verification_speak_of_what_they_correct_and_verify() -> None:
