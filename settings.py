@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     request_seconds: Annotated[float, Field(gt=0)] = 120.0
     """How long a request may take until its answer begins."""
 
+    requests_per_second: Annotated[int, Field(ge=0)] = 0
+    """How many requests one principal may send to one API process, for twice as many at once; 0: any number."""
+
+    events_per_minute: Annotated[int, Field(ge=0)] = 10_000_000
+    """How many events one API process opens for one principal (replays, evidence), and rows it gives out to one (whole
+    tables); 0: any number."""
+
     request_log: bool = True
     """Whether each request is a line of the log."""
 

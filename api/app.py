@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from api import errors, openapi
 from api.believed_tokens import verifier_of
+from api.budgets import Budget
 from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
 from api.counts import Counts
 from api.current_profiles import CurrentProfiles
@@ -165,6 +166,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         Receipts(readers, settings.read_wait_seconds),
         KnownEpochs(readers, settings.read_wait_seconds),
         asyncio.Semaphore(WHOLE_TABLES),
+        requests=Budget("requests", settings.requests_per_second, 2 * settings.requests_per_second),
+        opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),
         wait_seconds=settings.read_wait_seconds,
     )
     try:

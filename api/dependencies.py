@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 
 from api.accounts import account_of
 from api.bodies import LISTED, LONGEST_BODY_BYTES
+from api.budgets import Budget
 from api.claims import Caller
 from api.current_profiles import CurrentProfiles
 from api.epochs import KnownEpochs
@@ -78,6 +79,10 @@ class Service:
     epochs: KnownEpochs
     whole_tables: asyncio.Semaphore
     """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
+    requests: Budget
+    """How many requests one principal may send."""
+    opened: Budget
+    """How many events may be opened for one principal, and rows given out to one."""
     wait_seconds: float
     """How long a read waits for a connection, and for its read model, before it answers 503."""
 
@@ -88,7 +93,7 @@ def service_of(request: Request) -> Service:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, from the bearer token alone. Raises Problem 401."""
+    """Who asks, from the bearer token alone. Raises Problem 401, or 429 for one who asks too often."""
     known: Caller | None = request.scope.get("dossier.caller")
     if known is not None:
         return known
@@ -97,6 +102,7 @@ def caller_of(request: Request) -> Caller:
         raise unauthorized("send `Authorization: Bearer <token>`")
     caller = service_of(request).verifier.caller(token.strip())
     request.scope["dossier.caller"] = caller
+    service_of(request).requests.take(caller.actor.id)
     return caller
 
 

@@ -167,6 +167,8 @@ def answer(request: Request, slug: str, status: int, title: str, detail: str, **
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(members["retry_after"])
     return Response(to_json(content), status, headers, MEDIA_TYPE)
 
 

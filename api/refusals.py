@@ -35,6 +35,11 @@ def overloaded(title: str) -> Problem:
     return Problem("overloaded", 503, title, "come back in a moment")
 
 
+def too_much(what: str, seconds: int) -> Problem:
+    detail = f"there were too many {what} in too short a time; come back in {seconds} s"
+    return Problem("too-many-requests", 429, "You ask for too much", detail, retry_after=seconds)
+
+
 def as_answer(problem: Problem, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     body = to_json(content_of(problem.slug, problem.status, problem.title, problem.detail))
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]

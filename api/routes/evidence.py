@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from api import bodies, openapi
 from api.answers import PRIVATE, json_response
-from api.dependencies import reading, received, service_of
+from api.dependencies import actor_of, reading, received, service_of
 from api.direct_route import DirectRoute, requires
 from api.evidence_body import EvidenceBody
 from api.files import FileAnswer
@@ -40,10 +40,14 @@ async def make_evidence_pack(request: Request) -> Response:
     async with received(request, writes=False) as content:
         body: EvidenceBody = bodies.parse(EvidenceBody, content)
     await _require_shown(request, body)
+    service, principal = service_of(request), actor_of(request).id
+    service.opened.require(principal)
+    found = await service.current_rows.get(body.customer_id)
     try:
-        file = await service_of(request).packs.make(body.asked())
+        file = await service.packs.make(body.asked())
     except LogError as error:
         raise invalid_field("/from_checkpoint", str(error)) from error
+    service.opened.charge(principal, 1 if found is None else found[0].version)
     name = f"evidence-{body.customer_id}.zip"
     return FileAnswer(
         request, file, {**PRIVATE, "Content-Type": _ZIP, "Content-Disposition": f'attachment; filename="{name}"'}

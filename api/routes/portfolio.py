@@ -13,7 +13,7 @@ from psycopg_pool import TooManyRequests
 from api import bodies, openapi
 from api.answers import JSON, Json, json_response
 from api.content_hash import ContentHash, listed
-from api.dependencies import reading, received, require, service_of
+from api.dependencies import actor_of, reading, received, require, service_of
 from api.direct_route import requires
 from api.encoding import to_json
 from api.masking import masked_rows
@@ -116,6 +116,7 @@ async def _whole(request: Request, body: PortfolioQueryBody, media_type: str, ma
     for name in ("limit", "page_token"):
         if name in body.model_fields_set:
             raise invalid_field(f"/{name}", f"of {media_type} there are no pages; leave it out")
+    service_of(request).opened.require(actor_of(request).id)
     async with reading(request) as connection:
         basis = await basis_of(connection, request, body.moment(request))
         groups = await _groups(connection, body, basis) if body.is_grouping else None
@@ -142,6 +143,7 @@ async def _batches(
         rows = answers.whole(connection, query, basis.position, basis.valid_at)
         try:
             async for some in rows:
+                service.opened.charge(actor_of(request).id, len(some))
                 yield masked_rows(some, query.columns, mask)
         finally:
             await rows.aclose()

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import errors, openapi
 from api.answers import NDJSON, PRIVATE
-from api.dependencies import reading, service_of
+from api.dependencies import actor_of, reading, service_of
 from api.direct_route import requires
 from api.known_files import known_file
 from api.masks import mask_of
@@ -61,8 +61,11 @@ async def read_replay(request: Request, customer_id: UUID) -> Response:
             raise EventUnknown(customer_id, wanted)
     if request.method == "HEAD":
         return Response(headers=PRIVATE, media_type=NDJSON)
-    replays = service_of(request).replays
+    service = service_of(request)
+    replays, principal = service.replays, actor_of(request).id
+    service.opened.require(principal)
     replays.begin()
+    service.opened.charge(principal, (last or head) - (first or 1) + 1)
     return _ReplayStream(request, replays, customer_id, (first or 1, last or head), mask)
 
 
