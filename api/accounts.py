@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from api import trace_context
@@ -35,43 +36,49 @@ class Span(Protocol):
     def end(self, method: str, route: str, status: int) -> None: ...
 
 
-BeginSpan = Callable[[TraceContext], Span]
+BeginSpan = Callable[[TraceContext | None], Span]
 
 
 class Account:
-    """`stated_id` is the request's id where the caller gave it one that is well-formed; else one is made."""
+    """`stated_id` is the request's id where the caller gave it one that is well-formed; else one is made.
 
-    __slots__ = ("_parents", "began", "is_overdue", "problem", "request_id", "rule", "span", "stated_id", "trace")
+    `trace` is None where the caller named none. `task` answers the request.
+    """
 
-    def __init__(self, request: Request) -> None:
-        headers = request.headers
-        stated = headers.get("x-request-id")
-        parents = headers.getlist("traceparent") if "traceparent" in headers else []
-        found = trace_context.read(parents, headers.getlist("tracestate")) if parents else None
+    __slots__ = ("began", "is_overdue", "problem", "request_id", "rule", "span", "stated_id", "task", "trace")
+
+    def __init__(self, headers: Headers) -> None:
         self.began = time.perf_counter()
-        self.trace = found or TraceContext(trace_context.new_trace_id())
+        stated = headers.get("x-request-id")
         self.stated_id = stated if stated is not None and _WELL_FORMED_ID.fullmatch(stated) else None
-        self.request_id = self.stated_id or self.trace.trace_id
+        self.trace = _trace_of(headers) if "traceparent" in headers else None
+        self.request_id = self.stated_id or trace_context.new_trace_id()
         self.problem = self.rule = ""
         self.is_overdue = False
         self.span: Span | None = None
-        self._parents = len(parents)
+        self.task: asyncio.Task[Any] | None = asyncio.current_task()
 
     @property
     def stated_trace_id(self) -> str | None:
         """The trace that the caller named."""
-        return None if self.trace.parent_id is None else self.trace.trace_id
+        return None if self.trace is None or self.trace.parent_id is None else self.trace.trace_id
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What the answer says of it: its id, and to who named a trace, our span in it."""
         told = [(b"x-request-id", self.request_id.encode())]
-        if self._parents:
+        if self.trace is not None:
             span_id = trace_context.new_span_id() if self.span is None else self.span.span_id
             told.append((b"traceparent", self.trace.parent(span_id).encode()))
             if self.trace.state:
                 told.append((b"tracestate", self.trace.state.encode()))
         return told
+
+
+def _trace_of(headers: Headers) -> TraceContext:
+    """The trace that the caller names, or one that begins here where that is none."""
+    found = trace_context.read(headers.getlist("traceparent"), headers.getlist("tracestate"))
+    return found or TraceContext(trace_context.new_trace_id())
 
 
 class Accounts:
@@ -92,26 +99,24 @@ class Accounts:
         self._tell = tell
         self._request_seconds = request_seconds
         self._begin_span = begin_span
-        self._under_way: dict[asyncio.Task[Any], Account] = {}
+        self._under_way: dict[Account, None] = {}
 
     def open(self, request: Request) -> Account:
         """To be closed, once; called in the task that answers the request."""
-        account = Account(request)
+        account = Account(request.headers)
         request.scope[SCOPE_KEY] = account
         REQUEST_ID.set(account.request_id)
         if self._begin_span is not None:
             account.span = self._begin_span(account.trace)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - every request is answered by a task
-        self._under_way[task] = account
+        self._under_way[account] = None
         return account
 
-    def answering(self) -> None:
-        """The answer of the current task's request begins: from now on it takes as long as its reader does."""
-        self._under_way.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+    def answering(self, account: Account) -> None:
+        """The answer begins: from now on the request takes as long as the reader of the answer does."""
+        self._under_way.pop(account, None)
 
     def close(self, account: Account, scope: Scope, status: int) -> None:
-        self.answering()
+        self._under_way.pop(account, None)
         seconds = time.perf_counter() - account.began
         route: str = getattr(scope.get("route"), "path", UNMATCHED)
         method: str = scope["method"] if route != UNMATCHED else ""
@@ -126,12 +131,12 @@ class Accounts:
     def cut_overdue(self) -> None:
         """Call it often: has those that take too long cancelled; they are in the order in which they began."""
         before = time.perf_counter() - self._request_seconds
-        for task, account in self._under_way.items():
+        for account in self._under_way:
             if account.began > before:
                 return
-            if not account.is_overdue:
+            if not account.is_overdue and account.task is not None:
                 account.is_overdue = True
-                task.cancel()
+                account.task.cancel()
 
 
 def account_of(scope: Scope) -> Account | None:
@@ -144,11 +149,14 @@ def _told(account: Account, scope: Scope, route: str, status: int, seconds: floa
     actor = scope.get("dossier.actor")
     told = {
         "request_id": account.request_id,
-        "trace_id": account.trace.trace_id,
         "principal": None if actor is None else actor.id,
         "method": scope["method"],
         "route": route,
         "status": status,
         "ms": round(seconds * 1000, 2),
     }
-    return {**told, "problem": account.problem} if account.problem else told
+    if account.trace is not None:
+        told["trace_id"] = account.trace.trace_id
+    if account.problem:
+        told["problem"] = account.problem
+    return told

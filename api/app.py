@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 
@@ -17,7 +18,6 @@ from api import errors, openapi
 from api.believed_tokens import verifier_of
 from api.budgets import Budget
 from api.connections import KEY_READERS, PACKS, READERS, STRANGERS, WHOLE_TABLES, WRITERS
-from api.counts import Counts
 from api.current_profiles import CurrentProfiles
 from api.dependencies import Service
 from api.direct_route import DirectRoute, OpenRoute
@@ -29,6 +29,7 @@ from api.masking import forget_classes
 from api.packs import Packs
 from api.past_document import layout_of
 from api.probe import Probe
+from api.process import Process
 from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import BodyRooms
@@ -41,12 +42,14 @@ from api.routes import (
     history,
     lists,
     log,
+    metrics,
     portfolio,
     portfolio_diff,
     profiles,
     replay,
     timelines,
 )
+from api.standings import Standing, Standings
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
 from domain.masking import forget_levels
@@ -79,11 +82,13 @@ what evidence. Profiles, audit trails and point-in-time views all follow from th
 """
 
 
+PoolStats = Callable[[], dict[str, int]]
+
 _FEW = 8
 """Of what may be hundreds of kilobytes each, so many are brought by one statement."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
     """The application for `settings`, whose `conninfo` must name a migrated database."""
     app = FastAPI(
         title="Dossier",
@@ -94,12 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # these pages would load their scripts from elsewhere
         redoc_url=None,
     )
-    app.state.counts = Counts()
+    app.state.process = process or Process()
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
     reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
-    for router in (*(routes.router for routes in (commands, *reads, evidence, health, log)), log.proofs):
+    for router in (*(routes.router for routes in (commands, *reads, evidence, health, metrics, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(map(_guarded, router.routes))
     openapi.install(app)
@@ -138,6 +143,9 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     gathering = partial(
         Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
     )
+    pools = {"writers": writers.get_stats, "readers": readers.get_stats}
+    if key_pool is not writers:
+        pools["keys"] = key_pool.get_stats
     landmarks = Landmarks()
     app.state.probe = Probe(conninfo)
     app.state.refusals = RefusalFile(settings.log_memory_file)
@@ -170,6 +178,12 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),
         wait_seconds=settings.read_wait_seconds,
     )
+    app.state.standings = Standings(
+        settings.data / "metrics",
+        app.state.process.place,
+        settings.workers,
+        partial(_standing, app.state.process, writer, pools),
+    )
     try:
         async with (
             verifier.keys.kept(),
@@ -186,11 +200,21 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         ):
             yield
     finally:
+        app.state.standings.withdraw()
         writer.stop()
         await app.state.probe.close()
         await readers.close()
         parts.close()
         writers.close()
+
+
+def _standing(process: Process, writer: Writer, pools: Mapping[str, PoolStats]) -> Standing:
+    """How this process stands now, as JSON."""
+    return {
+        **process.as_json(),
+        "writer": asdict(writer.standing),
+        "pools": {name: stats() for name, stats in pools.items()},
+    }
 
 
 class HeadAsGet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -36,8 +37,10 @@ class Counts:
         """`rule` is the number of the broken invariant, "" where none was."""
         self._problems[problem, rule] += 1
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, refused_before: Mapping[str, int]) -> dict[str, Any]:
+        """With the problems, by slug, that were answered to what never became a request."""
+        problems = self._problems + Counter({(slug, ""): number for slug, number in refused_before.items()})
         return {
             "requests": [[*key, *cell] for key, cell in self._cells.items()],
-            "problems": [[*key, number] for key, number in self._problems.items()],
+            "problems": [[*key, number] for key, number in problems.items()],
         }

@@ -74,7 +74,7 @@ class Dispatch:
                 unexpected = None if errors.is_expected(request, error) else error
             status = response.status_code
             response.raw_headers += account.headers
-            self._accounts.answering()
+            self._accounts.answering(account)
             await response(request.scope, request.receive, send)
         finally:
             self._accounts.close(account, request.scope, status)
@@ -90,7 +90,7 @@ class Dispatch:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *account.headers]
-                self._accounts.answering()
+                self._accounts.answering(account)
             await send(message)
 
         try:

@@ -234,7 +234,8 @@ def _allowed(request: Request) -> list[str]:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     # The server above us logs the traceback; ours is to say which request it was.
-    _LOG.error("request failed", method=request.method, path=request.url.path, error=type(error).__name__)
+    route = getattr(request.scope.get("route"), "path", None)
+    _LOG.error("request failed", method=request.method, route=route, error=type(error).__name__)
     return answer(
         request, "internal-error", 500, "Something went wrong here", "nothing was acknowledged; retry with the same key"
     )

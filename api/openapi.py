@@ -168,6 +168,12 @@ def open_file(media_type: str, description: str, *path_names: str, some_need_tok
     }
 
 
+def text_file(media_type: str, description: str) -> Described:
+    """The `openapi_extra` of a route that answers with text in somebody else's form."""
+    content = {media_type: {"schema": _TEXT}}
+    return {"responses": {"200": {"description": description, "content": content}, "default": _PROBLEM}}
+
+
 def _answer(model: type[BaseModel], description: str, headers: Described) -> Described:
     described = {"description": description, "content": _content(model, ANSWERS[model.__name__])}
     return {**described, "headers": headers} if headers else described

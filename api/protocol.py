@@ -9,9 +9,9 @@ and ends the connection.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, cast
@@ -49,6 +49,9 @@ class Load:
 
     unread_bytes: int = 0
     """Of answers that wait for clients to read them, where it is more than the transport's own buffer is meant for."""
+    connections: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """Refusals of connections themselves, by problem: what is refused here has no account."""
 
 
 class _Turn(Enum):
@@ -90,6 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._load.connections = len(self.connections)
         self._is_surplus = len(self.connections) > self._limits.connections
         if len(self.connections) > 2 * self._limits.connections:  # not even a refusal can be afforded
             transport.abort()
@@ -98,6 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._forget_unread()
         self._give_up(*self._unanswered)
         super().connection_lost(exc)
+        self._load.connections = len(self.connections)
         self._unset_keepalive_if_required()  # uvicorn leaves it, and us with it, when the connection was reset
 
     def pause_writing(self) -> None:
@@ -208,6 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Look at nothing more that comes, and say why as soon as everything before is answered."""
         self._refusal = problem
+        self._load.refused[problem.slug] += 1
         if self._receiving is _Receiving.BODY and self.cycle.response_started:
             self._give_up(*self._unanswered)
             self.transport.close()  # the request is answered, so there is nothing more to say
@@ -278,9 +284,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
 
-def bounded(limits: Limits) -> type[HttpToolsProtocol]:
+def bounded(limits: Limits, load: Load) -> type[HttpToolsProtocol]:
     """The protocol with those limits, as uvicorn wants to make it."""
-    return cast("type[HttpToolsProtocol]", partial(BoundedProtocol, limits=limits, load=Load()))
+    return cast("type[HttpToolsProtocol]", partial(BoundedProtocol, limits=limits, load=load))
 
 
 def cut_overdue(connections: Iterable[object]) -> None:

@@ -35,12 +35,12 @@ class RequestLog:
         self._thread.start()
 
     def take(self, members: dict[str, Any]) -> None:
-        """One line; "event", "level" and "timestamp" are added."""
+        """One line; "event", "level" and "timestamp" are added to its members."""
         if len(self._lines) >= _MOST_LINES:
             self.dropped += 1
             return
-        stated = {**members, "event": "request", "level": "info", "timestamp": datetime.now(UTC)}
-        self._lines.append(orjson.dumps(stated, option=_OPTIONS))
+        members |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        self._lines.append(orjson.dumps(members, option=_OPTIONS))
 
     def flush(self) -> None:
         """Have written what there is; does not wait for it."""

@@ -123,9 +123,10 @@ def _programs(settings: Settings, conninfo: str, listener: socket.socket) -> lis
     if settings.keys_conninfo is not None:
         environment["KEYS_DATABASE_URL"] = settings.keys_conninfo
     number = listener.fileno()
-    for_workers = {**environment, "DOSSIER_LISTENER": str(number)}
+    for_workers = {**environment, "DOSSIER_LISTENER": str(number), "DOSSIER_WORKERS": str(settings.workers)}
     workers = [
-        Program(f"API worker {place}", "cli.worker", for_workers, [number]) for place in range(1, settings.workers + 1)
+        Program(f"API worker {place}", "cli.worker", {**for_workers, "DOSSIER_PLACE": str(place)}, [number])
+        for place in range(1, settings.workers + 1)
     ]
     return [workers, [Program("follower", "cli.follow", environment)]]
 

@@ -13,10 +13,12 @@ import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.accounts import Accounts
 from api.app import create_app
 from api.dispatch import Dispatch
+from api.process import Process
 from api.protocol import Limits, bounded, cut_overdue
 from api.request_log import RequestLog
 from api.security_headers import security_headers
@@ -26,9 +28,11 @@ from cli.processes import allow_many_files, settle_memory
 from settings import Settings
 
 LISTENER_VARIABLE = "DOSSIER_LISTENER"
+PLACE_VARIABLE = "DOSSIER_PLACE"
 
 _DRAIN_SECONDS = 10
 _TICKS_BETWEEN_CHECKS = 5
+_TICKS_BETWEEN_STANDINGS = 10
 _OWN_FILES = 128
 
 _SWITCH_SECONDS = 0.0005
@@ -43,17 +47,18 @@ def main() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     listener = socket.socket(fileno=int(os.environ[LISTENER_VARIABLE]))
     settings = Settings()
-    app = create_app(settings)
     log = RequestLog(write_patiently)
+    process = Process(int(os.environ.get(PLACE_VARIABLE, "1")), log=log)
+    app = create_app(settings, process)
     accounts = Accounts(
-        app.state.counts, log.take if settings.request_log else None, request_seconds=settings.request_seconds
+        process.counts, log.take if settings.request_log else None, request_seconds=settings.request_seconds
     )
     limits = _limits(settings)
     settle_memory()
     config = uvicorn.Config(
         Dispatch(app, accounts),
         loop="uvloop",
-        http=bounded(limits),
+        http=bounded(limits, process.load),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -64,14 +69,15 @@ def main() -> None:
         timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    _Server(config, accounts, log).run(sockets=[listener])
+    _Server(config, app, accounts, log).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Looks after the limits of its connections and requests in its main loop, which turns ten times a second."""
 
-    def __init__(self, config: uvicorn.Config, accounts: Accounts, log: RequestLog) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, accounts: Accounts, log: RequestLog) -> None:
         super().__init__(config)
+        self._app = app
         self._accounts = accounts
         self._log = log
 
@@ -89,6 +95,8 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_BETWEEN_CHECKS == 0:
             cut_overdue(self.server_state.connections)
             self._accounts.cut_overdue()
+        if counter % _TICKS_BETWEEN_STANDINGS == 0:
+            self._app.state.standings.publish()
         return await super().on_tick(counter)
 
 

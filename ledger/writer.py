@@ -28,7 +28,10 @@ _LOG: Final = structlog.get_logger("ledger.writer")
 WAITING: Final = 4096
 WAITING_CHANGES: Final = 20_000
 
-_BATCH: Final = 256
+BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Orders in a batch; a batch is counted at the first that it has no more orders than."""
+
+_BATCH: Final = BATCH_BOUNDS[-1]
 _BATCH_CHANGES: Final = 2000
 _GATHER_SECONDS: Final = 0.01
 _GATHER_SHARE: Final = 0.5
@@ -44,6 +47,16 @@ class _Ticket:
     @property
     def changes(self) -> int:
         return len(self.pending.submission.order.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStanding:
+    """`batches` by BATCH_BOUNDS, and none behind the last; `orders` in all of them. Waiting are those at hand, too."""
+
+    batches: tuple[int, ...]
+    orders: int
+    orders_waiting: int
+    changes_waiting: int
 
 
 class Writer:
@@ -68,6 +81,8 @@ class Writer:
         self._wanted = 1
         self._usual = 1
         self._took_seconds = 0.0
+        self._batches = [0] * (len(BATCH_BOUNDS) + 1)
+        self._orders = 0
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -96,6 +111,11 @@ class Writer:
     def obstacle(self) -> str | None:
         """What keeps orders from being saved although writer and database are at work."""
         return self._records.obstacle
+
+    @property
+    def standing(self) -> WriterStanding:
+        """Since the start, and now; to be asked from any thread."""
+        return WriterStanding(tuple(self._batches), self._orders, self._open, self._open_changes)
 
     def require_room(self) -> None:
         """Raise Overloaded when no order would be taken now: good to know before much work is put into one."""
@@ -148,6 +168,8 @@ class Writer:
                 batch.append(self._waiting.popleft())
                 changes += batch[-1].changes
             self._usual = len(batch)
+            self._batches[(len(batch) - 1).bit_length()] += 1
+            self._orders += len(batch)
             return batch
 
     def _gather(self) -> None:

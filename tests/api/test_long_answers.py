@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from api.protocol import Limits, bounded, cut_overdue
+from api.protocol import Limits, Load, bounded, cut_overdue
 
 _ANSWER_SECONDS = 2.0
 _PIECE = b"x" * 65536
@@ -36,7 +36,7 @@ async def long_answer(scope: Scope, _receive: Receive, send: Send) -> None:
 async def serving() -> AsyncIterator[uvicorn.Server]:
     """A server whose overdue connections are looked for all the time."""
     server = uvicorn.Server(
-        uvicorn.Config(long_answer, port=0, http=bounded(_LIMITS), lifespan="off", log_config=None, ws="none")
+        uvicorn.Config(long_answer, port=0, http=bounded(_LIMITS, Load()), lifespan="off", log_config=None, ws="none")
     )
     serve = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - it has no event for that
