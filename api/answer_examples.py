@@ -86,6 +86,16 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         ],
         "entry_hashes": ["PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw="],
     },
+    "UsedIdempotencyKey": {
+        "key": "erp-2026-07-02-0017",
+        "actor": "u-118",
+        "customer_id": _CUSTOMER,
+        "first_version": 24,
+        "last_version": 24,
+        "status": 200,
+        "recorded_at": "2026-07-02T09:14:07.120331Z",
+        "position": 260,
+    },
     "EventReceipt": {
         "customer_id": _CUSTOMER,
         "version": 24,

@@ -40,6 +40,7 @@ from api.routes import (
     evidence,
     health,
     history,
+    idempotency,
     lists,
     log,
     metrics,
@@ -103,7 +104,7 @@ def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    reads = (lists, profiles, history, timelines, erasures, replay, audit, portfolio, portfolio_diff)
+    reads = (lists, profiles, history, timelines, erasures, replay, audit, idempotency, portfolio, portfolio_diff)
     for router in (*(routes.router for routes in (commands, *reads, evidence, health, metrics, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(map(_guarded, router.routes))

@@ -41,7 +41,7 @@ class Dispatch:
         self._accounts = accounts
         self._methods: dict[str, Any] = {}
         for route in app.routes:
-            if isinstance(route, DirectRoute):
+            if isinstance(route, DirectRoute) and ":path}" not in route.path:  # which any number of segments fit
                 self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -113,10 +113,15 @@ def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[s
 
 
 def read(
-    answer: type[BaseModel], *parameters: str, required: tuple[str, ...] = (), cacheable: bool = False
+    answer: type[BaseModel],
+    *parameters: str,
+    required: tuple[str, ...] = (),
+    cacheable: bool = False,
+    path_names: tuple[str, ...] = (),
 ) -> Described:
     """The `openapi_extra` of a route that reads: what it answers, its query parameters by name."""
-    named = [_query(name, *_PARAMETERS[name], required=name in required) for name in parameters]
+    named = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in path_names]
+    named += [_query(name, *_PARAMETERS[name], required=name in required) for name in parameters]
     headers = _PAGE_HEADERS if "page_token" in parameters else {}
     responses = {"200": _answer(answer, "Found", _ETAG if cacheable else headers), "default": _PROBLEM}
     if cacheable:

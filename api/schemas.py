@@ -291,6 +291,19 @@ class FileErasures(Answer):
     holds: list[FileHold]
 
 
+class UsedIdempotencyKey(Answer):
+    """`status` is what was answered at first; `position` is that of the last version, null while it is not sealed."""
+
+    key: str
+    actor: str
+    customer_id: UUID
+    first_version: int
+    last_version: int
+    status: int
+    recorded_at: AwareDatetime
+    position: int | None
+
+
 class SlotChange(Answer):
     """`old` or `new` is left out where there was, or is, no value; null is a value."""
 

@@ -43,6 +43,7 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     f"GET /v1/customers/{_ID}/erasures": schemas.FileErasures,
     f"GET /v1/customers/{_ID}/replay": schemas.ReplayLine,
     f"GET /v1/customers/{_ID}/events/{_ID}/receipt": schemas.EventReceipt,
+    "GET /v1/idempotency/.+": schemas.UsedIdempotencyKey,
     "GET /v1/history": schemas.HistoryPage,
     "POST /v1/customers.*": schemas.Recorded,
     "POST /v1/portfolio/query": schemas.PortfolioPage,
