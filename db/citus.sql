@@ -27,6 +27,7 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays read.identifier: an identifier is unique among all customers
 -- stays read.tracking: one row for each projection
 -- stays read.tally: counts over all customers
+-- stays read.access: views of all customers, of which many tell of several
 
 -- What is made anew with the column, and why it did without.
 --
@@ -53,5 +54,6 @@ SELECT create_distributed_table('read.profile', 'customer_id', colocate_with => 
 SELECT create_distributed_table('read.facts', 'customer_id', colocate_with => 'ledger.event');
 SELECT create_distributed_table('read.events', 'customer_id', colocate_with => 'ledger.event');
 SELECT create_distributed_table('read.changes', 'customer_id', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.seen', 'customer_id', colocate_with => 'ledger.event');
 
 COMMIT;

@@ -536,10 +536,49 @@ COMMENT ON COLUMN read.changes.old_absent IS 'True when a fact had said that the
 COMMENT ON COLUMN read.changes.new_absent IS 'True when a fact says that there is no value; false also when nothing is known.';
 COMMENT ON COLUMN read.changes.old_version IS 'Version of the event that held the slot before; null when none did.';
 
+CREATE TABLE read.access (
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 1),
+    place integer NOT NULL CHECK (place >= 1),
+    position bigint NOT NULL CHECK (position >= 1),
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    principal text NOT NULL,
+    purpose text,
+    view json NOT NULL,
+    PRIMARY KEY (position, place)
+);
+CREATE INDEX access_principal_idx ON read.access (principal, position, place);
+COMMENT ON TABLE read.access IS 'The read ledger: one row per view that an event of it tells of.';
+COMMENT ON COLUMN read.access.place IS 'The view''s number in its event, from 1.';
+COMMENT ON COLUMN read.access.since IS 'The view was not before this, and not after until: about a second apart where many were gathered.';
+COMMENT ON COLUMN read.access.purpose IS 'The code of the purpose; null where none was stated.';
+COMMENT ON COLUMN read.access.view IS 'The view as the event has it, without the customers seen; json, as it is only ever given out as it came.';
+
+CREATE TABLE read.seen (
+    stream uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 1),
+    place integer NOT NULL CHECK (place >= 1),
+    customer_id uuid NOT NULL,
+    position bigint NOT NULL CHECK (position >= 1),
+    times bigint NOT NULL CHECK (times >= 1),
+    request_id text,
+    PRIMARY KEY (customer_id, position, place)
+);
+CREATE INDEX seen_position_idx ON read.seen (position, place, customer_id);
+COMMENT ON TABLE read.seen IS 'Who was seen: one row per customer and view. Narrow, as there are very many.';
+COMMENT ON COLUMN read.seen.stream IS 'Of the event, as are version, place and position.';
+COMMENT ON COLUMN read.seen.times IS 'How often, in views that are alike.';
+COMMENT ON COLUMN read.seen.request_id IS 'Of the last of them, where the client stated one.';
+
 GRANT USAGE ON SCHEMA read
     TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA read TO dossier_app, dossier_projector, dossier_reader;
 GRANT INSERT, UPDATE, DELETE ON read.profile, read.identifier TO dossier_app;
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.facts, read.events, read.changes, read.tracking, read.tally TO dossier_projector;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
+    read.facts, read.events, read.changes, read.access, read.seen, read.tracking, read.tally
+    TO dossier_projector;
 -- Another file's contact person may have the same id: its key is then kept.
 GRANT SELECT ON read.changes, read.tracking TO dossier_eraser;

@@ -1,8 +1,8 @@
 """Checksums of the tables that follow the log: what two people compare to show that they hold the same rows.
 
-Owns how a table is digested: by the server, per customer and whatever the order of the rows. A hash of 64 bits a row
-tells of mistakes, it proves nothing against somebody who makes rows to its measure; and it is PostgreSQL's own, so
-equal rows have equal checksums on servers of one major version and one byte order.
+Owns how a table is digested: by the server, per stream (a customer's, nearly always) and whatever the order of the
+rows. A hash of 64 bits a row tells of mistakes, it proves nothing against somebody who makes rows to its measure; and
+it is PostgreSQL's own, so equal rows have equal checksums on servers of one major version and one byte order.
 """
 
 from __future__ import annotations
@@ -79,4 +79,5 @@ def _of_table(query: str, schema: str, table: Followed) -> Composed:
         SQL("{}::text" if number in table.json_columns else "{}").format(Identifier(column))
         for number, column in enumerate(table.columns)
     )
-    return SQL(_QUERIES[query]).format(table=Identifier(schema, table.name), columns=columns)
+    stream_id = Identifier(table.columns[0])
+    return SQL(_QUERIES[query]).format(table=Identifier(schema, table.name), stream_id=stream_id, columns=columns)

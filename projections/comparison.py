@@ -23,6 +23,7 @@ from domain.errors import HistoryNeeded
 from domain.events import RecordedEvent
 from domain.events.privacy import PersonalDataErased
 from domain.file import CustomerFile
+from domain.streams import StreamKind
 from ledger import codec
 from ledger.errors import DataKeyMissing, UnreadableEvent
 from ledger.snapshot_keys import SnapshotKeys
@@ -64,7 +65,7 @@ INLINE: Final = ("profile", "identifier")
 
 
 class Compared(NamedTuple):
-    """One customer: how many events, the rows that the tables must hold, and where they do not.
+    """One stream: how many events, the rows that the tables must hold, and where they do not.
 
     Not `settled` is a customer of whom something was erased that the tables have not passed yet. They may then hold the
     values of before, or not, and are not compared; when they pass the erasure, the customer is projected anew.
@@ -75,14 +76,21 @@ class Compared(NamedTuple):
     rows: Mapping[Followed, list[Row]]
     differences: list[Difference]
     settled: bool = True
+    is_customer: bool = True
+    """Not so for a stream of the service itself."""
 
 
 class _Customer(NamedTuple):
-    """A customer's events and the position of each."""
+    """A customer's events and the position of each; or those of a stream of another kind."""
 
     customer_id: UUID
     events: list[RecordedEvent]
     positions: list[int | None]
+    kind: StreamKind = StreamKind.CUSTOMER
+
+    @property
+    def is_customer(self) -> bool:
+        return self.kind is StreamKind.CUSTOMER
 
 
 Skip = Callable[[StreamUnreadable], None]
@@ -105,7 +113,9 @@ def compare(
     skip: Skip | None = None,
     followed_too: bool = True,
 ) -> Iterator[Compared]:
-    """Every customer of which there are events or rows, in the order of their ids; or some of them, in INLINE tables.
+    """Every customer of which there are events or rows, and every stream of the service itself, in the order of ids.
+
+    Or some customers, in INLINE tables.
 
     `connection` is in one REPEATABLE READ transaction, of a role that may read everything. A customer whose stream
     cannot be read is told to `skip` and left out; without it, StreamUnreadable is raised. Without `followed_too` the
@@ -125,24 +135,27 @@ def compare(
         found = {name: content for _, name, content in group}
         customer = found.pop("", _Customer(customer_id, [], []))
         if customer is not None:
-            rows = expected_rows(_sealed(customer), positions) if positions else {}
+            rows = expected_rows(_sealed(customer), positions, customer.kind) if positions else {}
             settled = not positions or _is_settled(customer, min(positions.values()))
             differences = _followed_differences(customer_id, rows, found) if followed_too and settled else []
             differences += _inline_differences(customer, inline, found)
-            yield Compared(customer_id, len(customer.events), rows, differences, settled)
+            yield Compared(customer_id, len(customer.events), rows, differences, settled, customer.is_customer)
 
 
 def computed(
     connection: Connection[Any], keys: SnapshotKeys, position: int
-) -> Iterator[tuple[CustomerFile, Mapping[Followed, list[Row]]]]:
-    """Every customer's file, and the rows of FOLLOWED tables as of a position, in the order of their ids.
+) -> Iterator[tuple[CustomerFile | None, Mapping[Followed, list[Row]], int]]:
+    """Every customer's file, the rows of FOLLOWED tables as of a position, and how many events it has, in their order.
+
+    Of a stream of the service itself there is no file.
 
     Raises StreamUnreadable, psycopg.Error.
     """
     positions = dict.fromkeys(FOLLOWED.values(), position)
     for _, customer in _customers(connection, keys, None, None):
         if customer is not None:
-            yield _file(customer), expected_rows(_sealed(customer), positions)
+            file = _file(customer) if customer.is_customer else None
+            yield file, expected_rows(_sealed(customer), positions, customer.kind), len(customer.events)
 
 
 def differences_from_shadow(
@@ -208,7 +221,7 @@ def _followed_differences(
 def _inline_differences(customer: _Customer, inline: Sequence[str], found: Mapping[str, Any]) -> list[Difference]:
     customer_id, events = customer.customer_id, customer.events
     differences: list[Difference] = []
-    file = _file(customer) if inline and events else None
+    file = _file(customer) if inline and events and customer.is_customer else None
     if "profile" in inline:
         differences += profile_differences(customer_id, file, next(iter(found.get("profile", ())), None))
     if "identifier" in inline:
@@ -249,11 +262,15 @@ def _customers(
     connection: Connection[Any], keys: SnapshotKeys, customer_ids: Sequence[UUID] | None, skip: Skip | None
 ) -> Iterator[tuple[StoredStream, _Customer | None]]:
     """Each stream and what it says; None where it was skipped."""
-    for some in _some_at_a_time(map(_checked, read_streams(connection, customer_ids=customer_ids))):
+    streams = read_streams(connection, customer_ids=customer_ids, all_kinds=customer_ids is None)
+    for some in _some_at_a_time(map(_checked, streams)):
         keys.hold({subject for stream in some for event in stream.events for subject in event.subjects})
         for stream, events, error in some:
             try:
-                yield stream, _Customer(stream.customer_id, _decoded(events, keys, error), stream.positions)
+                yield (
+                    stream,
+                    _Customer(stream.customer_id, _decoded(events, keys, error), stream.positions, stream.kind),
+                )
             except StreamUnreadable as unreadable:
                 if skip is None:
                     raise

@@ -3,7 +3,7 @@
 
 -- name: hold
 -- Called before anything else is read: no rebuild puts other tables in the place of these while the transaction lasts.
-LOCK TABLE read.facts, read.events, read.changes IN ACCESS SHARE MODE;
+LOCK TABLE read.facts, read.events, read.changes, read.access, read.seen IN ACCESS SHARE MODE;
 
 -- name: speak_plainly
 -- Have times written the one way that the expected ones are.
@@ -36,6 +36,21 @@ SELECT customer_id::text, version::text, slot, position::text, old::text, new::t
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;
+
+-- name: access
+-- The views of the read ledger, of all streams or of some.
+SELECT stream::text, version::text, place::text, position::text, event_id::text, type, since::text, until::text,
+       principal, purpose, view::text
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR stream = ANY (%(customer_ids)s::uuid[])
+ORDER BY stream;
+
+-- name: seen
+-- Who was seen in them.
+SELECT stream::text, version::text, place::text, customer_id::text, position::text, times::text, request_id
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR stream = ANY (%(customer_ids)s::uuid[])
+ORDER BY stream;
 
 -- name: profile
 -- The current profiles, of all customers or of some.

@@ -1,4 +1,4 @@
-"""What the read models that follow the log must hold of one customer, computed from the whole stream.
+"""What the read models that follow the log must hold of one stream, a customer's or the service's own, computed whole.
 
 Owns the rows' columns as text: as PostgreSQL writes them (a column cast to text, times in UTC) and COPY takes them, so
 that a row can be compared and stored without being taken apart. JSON alone is written our own way, with sorted keys.
@@ -15,7 +15,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from domain.facts import ABSENT, Fact
+from domain.streams import StreamKind
 from ledger.plain import to_json
+from projections.access import purpose_of, seen_in, view_json, views_in
 from projections.changes import kind_of
 from projections.events import envelope_json
 from projections.moves import Moves, Positioned
@@ -34,10 +36,11 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A table that follows the log; `name` is also its projection's.
+    """A table that follows the log; `name` is also its projection's, `kind` that of the streams whose events it shows.
 
-    `identities` tell a row from its customer's others, the strictest first: one that stands wrongly where another
-    should be has one of them in common with it. `label` is what people are told of a row.
+    The first column is the stream's id. `identities` tell a row from its stream's others, the strictest first: one
+    that stands wrongly where another should be has one of them in common with it. `label` is what people are told of
+    a row.
     """
 
     name: str
@@ -46,12 +49,18 @@ class Followed:
     rows_of: Callable[[Known], Iterator[Row]]
     identities: tuple[Callable[[Row], object], ...]
     label: Callable[[Row], str]
+    kind: StreamKind = StreamKind.CUSTOMER
 
 
-def expected_rows(entries: Sequence[Positioned], positions: Mapping[Followed, int]) -> dict[Followed, list[Row]]:
-    """The rows that tables must hold of a customer, each at its position; `entries` are sealed, in order."""
+def expected_rows(
+    entries: Sequence[Positioned], positions: Mapping[Followed, int], kind: StreamKind = StreamKind.CUSTOMER
+) -> dict[Followed, list[Row]]:
+    """The rows that tables must hold of a stream of a kind, each at its position; `entries` are sealed, in order."""
     known = {position: _known(entries, position) for position in set(positions.values())}
-    return {table: list(table.rows_of(known[position])) for table, position in positions.items()}
+    return {
+        table: list(table.rows_of(known[position])) if table.kind is kind else []
+        for table, position in positions.items()
+    }
 
 
 def json_text(value: Any) -> str:
@@ -120,6 +129,41 @@ def _changes(known: Known) -> Iterator[Row]:
         )
 
 
+def _accesses(known: Known) -> Iterator[Row]:
+    for entry in known.entries:
+        envelope = entry.event.envelope
+        for place, (since, until, view) in enumerate(views_in(entry.event), start=1):
+            yield (
+                str(envelope.customer_id),
+                str(envelope.version),
+                str(place),
+                str(entry.position),
+                str(envelope.event_id),
+                entry.event.payload.type,
+                instant_text(since),
+                instant_text(until),
+                view.principal,
+                purpose_of(view),
+                view_json(view),
+            )
+
+
+def _seen(known: Known) -> Iterator[Row]:
+    for entry in known.entries:
+        envelope = entry.event.envelope
+        for place, (_, _, view) in enumerate(views_in(entry.event), start=1):
+            for seen in seen_in(view):
+                yield (
+                    str(envelope.customer_id),
+                    str(envelope.version),
+                    str(place),
+                    str(seen.customer_id),
+                    str(entry.position),
+                    str(seen.times or 1),
+                    seen.request_id,
+                )
+
+
 def _customer_id(known: Known) -> str:
     return str(known.entries[0].event.envelope.customer_id) if known.entries else ""
 
@@ -169,4 +213,22 @@ CHANGES: Final = Followed(
     (lambda row: row[1:3],),
     lambda row: f"{row[1]} {row[2]}",
 )
-EVERY_FOLLOWED: Final = (FACTS, EVENTS, CHANGES)
+ACCESS: Final = Followed(
+    "access",
+    ("stream", "version", "place", "position", "event_id", "type", "since", "until", "principal", "purpose", "view"),
+    (10,),
+    _accesses,
+    (lambda row: row[1:3],),
+    lambda row: f"{row[1]} {row[2]}",
+    StreamKind.ACCESS,
+)
+SEEN: Final = Followed(
+    "seen",
+    ("stream", "version", "place", "customer_id", "position", "times", "request_id"),
+    (),
+    _seen,
+    (lambda row: row[1:4],),
+    lambda row: f"{row[1]} {row[2]} {row[3]}",
+    StreamKind.ACCESS,
+)
+EVERY_FOLLOWED: Final = (FACTS, EVENTS, CHANGES, ACCESS, SEEN)

@@ -1,4 +1,4 @@
-"""Fills all read models from the streams where there are none yet: after a restore, in one walk over the customers.
+"""Fills all read models from the streams where there are none yet: after a restore, in one walk over them.
 
 What must stay true: nobody else is at work in the database. While people are, rebuild.py does this beside them, and
 tells what differed; here nothing was there to differ.
@@ -38,7 +38,7 @@ def fill(
     *,
     keys_conninfo: str | None = None,
 ) -> None:
-    """Write the rows of all customers, as the login that owns the tables; `advance` is told of events.
+    """Write the rows of all streams, as the login that owns the tables; `advance` is told of events.
 
     Raises StreamUnreadable, KeyEncryptionError, RebuildRefused or psycopg.Error.
     """
@@ -60,17 +60,16 @@ def fill(
 
 def _walk(
     conninfo: str,
-    customers: Iterator[tuple[CustomerFile, Mapping[Followed, list[Row]]]],
+    streams: Iterator[tuple[CustomerFile | None, Mapping[Followed, list[Row]], int]],
     shadow: Shadow,
     advance: Callable[[int], None],
 ) -> None:
     with connect(conninfo, "dossier_app") as writer:
-        while some := list(islice(customers, _CUSTOMERS)):
-            for _, rows in some:
+        while some := list(islice(streams, _CUSTOMERS)):
+            for _, rows, _ in some:
                 shadow.add(rows)
-            files = [file for file, _ in some]
-            _write_inline(writer, files)
-            advance(sum(file.version for file in files))
+            _write_inline(writer, [file for file, _, _ in some if file is not None])
+            advance(sum(events for _, _, events in some))
 
 
 def _write_inline(writer: Connection[Any], files: Sequence[CustomerFile]) -> None:

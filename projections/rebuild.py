@@ -89,7 +89,7 @@ class Summary:
     """Of the tables that follow the log: the live one as it was found, and the shadow, both at the same position."""
 
     def take(self, compared: Compared, watch: Watch) -> None:
-        self.customers += compared.events > 0
+        self.customers += compared.events > 0 and compared.is_customer
         self.events += compared.events
         for difference in compared.differences:
             self.note(difference, watch)

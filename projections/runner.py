@@ -24,6 +24,7 @@ from domain.slots import forget_slots
 from domain.streams import StreamKind, stream_kind
 from ledger.keys import KeyStore
 from ledger.pool import Pool
+from projections.access import Access, SeenCustomers
 from projections.changes import Changes
 from projections.errors import AnotherRunner, ProjectionFailed
 from projections.events import Events
@@ -47,7 +48,7 @@ _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 5.0
 """What was in the way may be an outage, whose end is to show soon."""
 
-EVERY_PROJECTION: Final[tuple[Projection, ...]] = (Facts(), Events(), Changes())
+EVERY_PROJECTION: Final[tuple[Projection, ...]] = (Facts(), Events(), Changes(), Access(), SeenCustomers())
 
 
 @dataclass(frozen=True, slots=True)

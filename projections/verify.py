@@ -16,6 +16,7 @@ from ledger.verify import verify_evidence
 from projections.comparison import FOLLOWED, INLINE, Difference, compare
 from projections.errors import StreamUnreadable
 
+_OF_SERVICE: Final = {f"read.{name}" for name, table in FOLLOWED.items() if table.kind.is_of_service}
 _IDENTIFIER_SLOT: Final = re.compile(r"(/identifiers/[^/\s]+/)\S+")
 
 
@@ -59,5 +60,6 @@ def _finding(difference: Difference) -> Finding:
     key = _IDENTIFIER_SLOT.sub(r"\1…", difference.key)
     if difference.table == "read.identifier":
         key = key.partition(":")[0] + ":…"
-    place = f"customer {difference.customer_id} {key}".rstrip()
+    whose = "stream" if difference.table in _OF_SERVICE else "customer"
+    place = f"{whose} {difference.customer_id} {key}".rstrip()
     return Finding(difference.table, place, difference.detail)

@@ -81,11 +81,11 @@ class Seen(Value):
 class Answered(Value):
     """What an answer about many was: how many rows, their content hash where it has one, and what had been asked.
 
-    `part` of `parts`: the customers of one answer go on in further views. Of more rows than are named the question
-    and the basis say again which they were.
+    `rows` is null where they were not counted before they were sent; another view then follows. `part` of `parts`: the
+    customers of one answer go on in further views. Of more rows than can be named nobody is.
     """
 
-    rows: Count
+    rows: Count | None = None
     sha256: _Sha256 | None = None
     question: JsonContent = None
     request_id: TraceId | None = None

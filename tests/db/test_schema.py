@@ -118,6 +118,8 @@ PRIVILEGES = {
     "read.tally": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.facts": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.events": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
+    "read.access": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
+    "read.seen": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.changes": {"dossier_app": "r", "dossier_eraser": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
 }
 
