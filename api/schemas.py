@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
-from domain.events.envelope import Actor, Certainty, SourceKind
+from domain.events.envelope import Actor, Certainty, Proposed, SourceKind
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
 from domain.events.privacy import HoldBasis, LegalBasis
@@ -340,6 +340,7 @@ class RecordedInLog(Answer):
     initial_load: bool
     corrects: UUID | None
     retracts: UUID | None
+    proposed: Proposed | None = Field(None, description="The proposal it follows from, if one; the actor agreed to it")
     data: dict[str, Any] | Masked
 
 
@@ -367,6 +368,7 @@ class SetBy(Answer):
     evidence: list[Evidence]
     certainty: Certainty
     approved_by: str | None
+    proposed_by: str | None = Field(None, description="Who had proposed it, where the second person recorded it")
     kind: ChangeKind
 
 

@@ -23,10 +23,12 @@ from domain.events.classification import (
     TierReassignmentWithdrawn,
 )
 from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
-from domain.events.privacy import ErasedContent, PersonalDataErased
+from domain.events.privacy import ErasedContent, LegalHoldLifted, LegalHoldPlaced, PersonalDataErased
 from domain.facts import ABSENT, Fact, Segment, Timeline, from_instant, holder_at, with_fact
 from domain.fold import History, visible
 from domain.privacy import Privacy
+from domain.proposals import Proposals
+from domain.proposals import after as proposals_after
 from domain.slots import parent_of, segments_of
 from domain.values import EARLIEST, LATEST
 
@@ -69,6 +71,7 @@ class CustomerFile:
     slots: dict[str, Timeline] = field(default_factory=dict)
     history: History | None = None
     privacy: Privacy = field(default_factory=Privacy)
+    proposals: Proposals = field(default_factory=dict)
     quiet_until: datetime = field(default=EARLIEST, compare=False)
     """No boundary lies after `as_of` and before this: a bound, so that most files need not be searched for one."""
 
@@ -109,8 +112,15 @@ class CustomerFile:
             dict(self.requests),
             dict(self.slots),
             privacy=self.privacy,
+            proposals=self.proposals,
             quiet_until=self.quiet_until,
         )
+
+    def trial(self) -> CustomerFile:
+        """A copy with its history, if there is one: for finding out what would happen."""
+        trial = self.copy()
+        trial.history = None if self.history is None else self.history.copy()
+        return trial
 
     # Reading
 
@@ -284,12 +294,15 @@ class CustomerFile:
 
     def _apply_decision(self, event: RecordedEvent) -> bool:
         envelope = event.envelope
+        proposals = proposals_after(self.proposals, event)
+        if proposals is not None:
+            self.proposals = proposals
         privacy = self.privacy.after(event)
         if privacy is not None:
             self.privacy = privacy
             if self.is_erased:
                 self.kind, self.requests = None, {}
-            return isinstance(event.payload, PersonalDataErased)
+            return not isinstance(event.payload, LegalHoldPlaced | LegalHoldLifted)  # the profile shows no holds
         match event.payload:
             case CustomerRegistered(customer_kind=kind):
                 self.kind, self.registered_at = kind, envelope.recorded_at
@@ -308,7 +321,7 @@ class CustomerFile:
             ):
                 self.requests.pop(request_id, None)
             case _:
-                return False
+                return proposals is not None
         return True
 
 

@@ -16,6 +16,7 @@ from domain.erasure import erased_event
 from domain.events.base import RecordedEvent
 from domain.events.envelope import Envelope
 from domain.events.privacy import PersonalDataErased
+from domain.events.proposals import ChangeProposed
 from domain.facts import ABSENT, Fact, Timeline, holder_at, timeline
 from domain.slots import parent_of
 
@@ -85,6 +86,8 @@ class History(LiveFacts):
 
     events: dict[UUID, FactEvent] = field(default_factory=dict)
     superseded: dict[UUID, RecordedEvent] = field(default_factory=dict)
+    proposed_about: set[UUID] = field(default_factory=set)
+    """Whom proposals have spoken of, agreed to or not: they may be known from nothing else."""
 
     @classmethod
     def of(cls, events: Iterable[RecordedEvent]) -> History:
@@ -96,7 +99,7 @@ class History(LiveFacts):
     def copy(self) -> History:
         """Another one, which can be changed apart from this one."""
         live = {slot: dict(facts) for slot, facts in self._live.items()}
-        return History(dict(self._asserted), live, dict(self.events), dict(self.superseded))
+        return History(dict(self._asserted), live, dict(self.events), dict(self.superseded), set(self.proposed_about))
 
     def without(self, slot: str, is_left_out: Callable[[RecordedEvent], bool]) -> Timeline:
         """The timeline of a slot if these events had never been; what only they took back counts again."""
@@ -113,6 +116,8 @@ class History(LiveFacts):
         envelope = event.envelope
         if isinstance(event.payload, PersonalDataErased):
             return self._erase(event.payload.subject, envelope)
+        if isinstance(event.payload, ChangeProposed):
+            self.proposed_about |= {event.payload.subject}
         aimed_at = envelope.corrects or envelope.retracts
         if aimed_at in self.events:
             self.superseded.setdefault(aimed_at, event)

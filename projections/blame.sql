@@ -29,7 +29,8 @@ CROSS JOIN LATERAL (
            array_agg(event_id::text) AS event_ids
     FROM (
         SELECT held.slot, setter.event_id,
-               CASE WHEN setter.data::text LIKE '%%approver_id%%' THEN setter.data::text END AS content,
+               CASE WHEN setter.envelope ? 'proposed' THEN json_build_object('approver_id', setter.actor)::text
+                    WHEN setter.data::text LIKE '%%approver_id%%' THEN setter.data::text END AS content,
                convert_to(concat(
                    '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot), ',"value":', held.value,
                    ',"previous":',
@@ -52,6 +53,7 @@ CROSS JOIN LATERAL (
                    ',"reason":', coalesce(setter.envelope -> 'reason', 'null'),
                    ',"evidence":', coalesce(setter.envelope -> 'evidence', '[]'),
                    ',"certainty":', coalesce(setter.envelope -> 'certainty', '"FACT"'),
+                   ',"proposed_by":' || (setter.envelope #> '{proposed,proposer}')::text,
                    ',"kind":"', moved.kind, '","approved_by":'
                ), 'UTF8') AS item
         FROM (

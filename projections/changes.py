@@ -74,7 +74,10 @@ def _is_absent(fact: Fact | None) -> bool:
 
 
 def approved_by(body: Mapping[str, Any]) -> str | None:
-    """The staff id of who approved, as a tier reassignment and its corrections carry it."""
+    """The staff id of who approved: whoever recorded what was proposed, or whom a tier reassignment names."""
+    if body.get("proposed"):
+        agreed: str = body["actor"]["id"]
+        return agreed
     data = body["data"]
     while "replacement" in data:
         data = data["replacement"]

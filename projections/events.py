@@ -76,7 +76,8 @@ def body_of(position: int, event: RecordedEvent) -> bytes:
     """The JSON of an event as histories show it: envelope, position, type and, below `data`, its own content."""
     payload = event.payload
     own = {"position": position, "type": payload.type, "decision": payload.decision, "data": payload}
-    return to_json({**event.envelope.__dict__, **own})
+    stated = event.envelope.__dict__.items()
+    return to_json({**{name: value for name, value in stated if value is not None or name != "proposed"}, **own})
 
 
 @dataclass(frozen=True, slots=True)

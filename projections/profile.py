@@ -20,13 +20,16 @@ from db import arrays
 from db.queries import load
 from domain.events.lifecycle import CustomerKind
 from domain.events.privacy import LegalBasis
+from domain.events.proposals import ChangeProposed
 from domain.facts import ABSENT, Fact, Segment, Timeline
 from domain.file import CustomerFile, TierRequest
 from domain.privacy import ErasureRequest, LegalHold, Privacy
+from domain.proposals import OpenProposal
+from ledger.plain import to_json
 from ledger.statements import FileChange, Joinable, Statement
 from projections.errors import FoldOutdated
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
@@ -148,7 +151,7 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
         slots = {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()}
     else:
         slots = {slot: _encoded_slot(slot, line, encoded_slots) for slot, line in file.slots.items()}
-    state = {
+    state: dict[str, Any] = {
         "kind": file.kind,
         "archived": file.archived,
         "registered_at": file.registered_at,
@@ -156,6 +159,8 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
         "requests": [_fields(request) for request in file.requests.values()],
         "slots": slots,
     }
+    if file.proposals:
+        state["proposals"] = [_proposal_json(proposal) for proposal in file.proposals.values()]
     if file.privacy != _NO_PRIVACY:  # of nearly every file there is nothing to say
         state["privacy"] = {
             "requests": [_fields(request) for request in file.privacy.requests.values()],
@@ -193,6 +198,7 @@ def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
         {request.request_id: request for request in requests},
         {slot: _timeline(slot, arrays) for slot, arrays in content["slots"].items()},
         privacy=_privacy(content["privacy"]) if "privacy" in content else _NO_PRIVACY,
+        proposals={proposal.proposal_id: proposal for proposal in map(_proposal, content.get("proposals", ()))},
     )
 
 
@@ -245,6 +251,16 @@ def _request(fields: list[Any]) -> TierRequest:
     for name in ("takes_effect", "expires_at"):
         named[name] = _instant(named[name])
     return TierRequest(**named)
+
+
+def _proposal_json(proposal: OpenProposal) -> dict[str, Any]:
+    fields = {name: getattr(proposal, name) for name in OpenProposal.__slots__ if name != "content"}
+    return {**fields, "content": orjson.Fragment(to_json(proposal.content))}
+
+
+def _proposal(fields: dict[str, Any]) -> OpenProposal:
+    content = ChangeProposed.model_validate(fields["content"])
+    return OpenProposal(**{**fields, "content": content, "event_id": UUID(fields["event_id"])})
 
 
 def _instant(text: str | None) -> datetime | None:

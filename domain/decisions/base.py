@@ -38,6 +38,7 @@ class Draft:
     evidence: tuple[Evidence, ...] = ()
     corrects: UUID | None = None
     retracts: UUID | None = None
+    proposed: Proposed | None = None
     backdating_settled: bool = False
     """True where a second person or the corrected event already answers for the effective date."""
     initial_value: bool = False
@@ -81,6 +82,10 @@ class Case:
             return self
         return replace(self, circumstances=self.circumstances.model_copy(update={"effective_from": effective_from}))
 
+    def of(self, change: Change) -> Case:
+        """The same case for another change."""
+        return replace(self, circumstances=change.circumstances, proposed=change.proposed)
+
     def value(self, *segments: object) -> Any:
         """The value that shows in a slot at the effective time, or ABSENT."""
         return self.file.value(pointer(*segments), self.effective_from)
@@ -120,7 +125,7 @@ class Command(Value, ABC):
         """What would be recorded, or a Refusal. Pure; called again if the file has moved on."""
 
     def changes_agreed(self, _case: Case) -> Iterable[Change]:
-        """What is decided right after it, on the file as its own events leave it."""
+        """What is decided right after it, on the file as its own events leave it; asked before they are decided."""
         return ()
 
     def with_ids(self, _new_id: NewId) -> Self:

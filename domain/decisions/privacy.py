@@ -96,7 +96,9 @@ class RequestErasure(_OfPrivacy):
                     "an organisation is no data subject; name a contact person of its file",
                     FieldError("/subject", "is the customer, which is no individual"),
                 )
-        elif not any(self.subject in subjects_in(known.event.payload) for known in _history(case).events.values()):
+        elif self.subject not in _history(case).proposed_about and not any(
+            self.subject in subjects_in(known.event.payload) for known in _history(case).events.values()
+        ):
             raise SubjectNotErasable(
                 "that is nobody whose data this file holds",
                 FieldError("/subject", "is no contact person that the file knows or knew"),

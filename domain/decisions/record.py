@@ -7,7 +7,7 @@ mark an initial load. The draft file that it returns is the file after the event
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from uuid import UUID
@@ -79,6 +79,7 @@ def record(
 def decided(order: Order, item: Change, case: Case, new_id: NewId) -> list[RecordedEvent]:
     """The events of one change, and of those that are decided with it. Raises what `record` raises."""
     events: list[RecordedEvent] = []
+    agreed = tuple(item.command.changes_agreed(case))
     try:
         _admit(item, case)
         for draft in item.command.decide(case):
@@ -87,9 +88,8 @@ def decided(order: Order, item: Change, case: Case, new_id: NewId) -> list[Recor
             _apply(event, case)
             events.append(event)
         _one_primary_contact(case, item.command)
-        for agreed in item.command.changes_agreed(case):
-            below = replace(case, circumstances=agreed.circumstances, proposed=agreed.proposed)
-            events += decided(order, agreed, below, new_id)
+        for change in agreed:
+            events += decided(order, change, case.of(change), new_id)
     except Refusal as refusal:
         refusal.move_below(item.pointer)
         raise
@@ -151,7 +151,7 @@ def _event(order: Order, case: Case, draft: Draft, event_id: UUID) -> RecordedEv
         initial_load=stated.initial_load,
         corrects=draft.corrects,
         retracts=draft.retracts,
-        proposed=case.proposed,
+        proposed=draft.proposed or case.proposed,
     )
     return RecordedEvent(envelope, payload)
 

@@ -32,7 +32,7 @@ from domain.events.classification import (
     TierReassignmentRequested,
     TierReassignmentWithdrawn,
 )
-from domain.events.envelope import ActorKind, Evidence, Reason
+from domain.events.envelope import ActorKind, Evidence, Proposed, Reason
 from domain.facts import ABSENT
 from domain.file import TierRequest
 from domain.second_person import Asker, objections
@@ -157,6 +157,12 @@ class ApproveTierReassignment(_Answer):
             effective_from=effective,
             reason=Reason(text=request.reason) if request.reason else None,
             evidence=(Evidence(note=f"tier request {request.request_id}, event {request.event_id}"),),
+            proposed=Proposed(
+                proposal_id=request.request_id,
+                event_id=request.event_id,
+                proposer=request.requester,
+                on_behalf_of=request.requester_for,
+            ),
             backdating_settled=True,
         )
 

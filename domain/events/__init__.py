@@ -3,9 +3,9 @@
 One module per group of the event table; importing this declares them all.
 """
 
-from domain.events import access, classification, contacts, identity, lifecycle, needs, privacy, quality
+from domain.events import access, classification, contacts, identity, lifecycle, needs, privacy, proposals, quality
 from domain.events.base import EVENT_TYPES, Payload, Personal, RecordedEvent
-from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Reason, Source
+from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Proposed, Reason, Source
 
 __all__ = [
     "EVENT_TYPES",
@@ -16,6 +16,7 @@ __all__ = [
     "Evidence",
     "Payload",
     "Personal",
+    "Proposed",
     "Reason",
     "RecordedEvent",
     "Source",
@@ -26,5 +27,6 @@ __all__ = [
     "lifecycle",
     "needs",
     "privacy",
+    "proposals",
     "quality",
 ]

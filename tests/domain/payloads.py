@@ -25,6 +25,17 @@ _TAG = {"taxonomy_version": 1, "group": "REGION", "code": "EAST"}
 _ERASURE = {"subject": uid(10), "legal_basis": "GDPR_17_1_A"}
 _POINT = {"contact_id": uid(10), "point_id": uid(11), "kind": "PHONE", "value": "+8675586013388"}
 
+_CHANGE = {"type": "customer.tag-applied", "fields": {"group": "REGION", "code": "EAST"}, "circumstances": {}}
+_PROPOSAL = {
+    "subject": uid(10),
+    "commands": ["customer.tag-applied"],
+    "slots": ["/tags/REGION/EAST"],
+    "changes": [_CHANGE],
+    "seen": [{"slot": "/tags/REGION/EAST", "absent": True}],
+    "expires_at": "2026-01-01T00:00:00Z",
+}
+_DECIDED = {"proposal_id": uid(62), "comment": "c"}
+
 _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "registered": [{"customer_kind": "ORGANISATION"}],
     "archived": [{"reason_code": "LOST"}],
@@ -65,6 +76,10 @@ _CONTENTS: dict[str, list[dict[str, Any]]] = {
     "personal-data-erased": [{**_ERASURE, "fields": ["/"], "request_id": uid(60), "approver_id": "u-1"}],
     "legal-hold-placed": [{"hold_id": uid(61), "basis": "INVESTIGATION", "reference": "r"}],
     "legal-hold-lifted": [{"hold_id": uid(61)}],
+    "change-proposed": [{"proposal_id": uid(62), **_PROPOSAL}],
+    "proposal-approved": [_DECIDED],
+    "proposal-rejected": [_DECIDED],
+    "proposal-withdrawn": [_DECIDED],
     "fact-retracted": [{"retracted_type": "customer.tier-reassigned", "slots": ["/tier/VALUE"]}],
 }
 _VIEW = {"principal": "u-1", "kind": "VIEW", "of": "PROFILE", "highest": "INTERNAL", "seen": [{"customer_id": uid(1)}]}

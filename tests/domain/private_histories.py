@@ -6,16 +6,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from domain.decisions import Change
 from domain.decisions.classification import ApplyTag
 from domain.decisions.contacts import AddContact, ChangeContactDetails, ChangeContactPoint, RemoveContact
 from domain.decisions.lifecycle import ArchiveCustomer, ReinstateCustomer
 from domain.decisions.privacy import ApproveErasure, LiftLegalHold, PlaceLegalHold, RequestErasure
+from domain.decisions.proposals import ApproveProposal, ProposeChanges, proposed_change
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.errors import Refusal
-from domain.events import Actor
+from domain.events import Actor, Circumstances
 from domain.events.lifecycle import CustomerKind
 from domain.events.privacy import LegalBasis
-from tests.domain.story import CLERK, Story, opened, uid
+from tests.domain.story import APPROVER, CLERK, Story, opened, uid
 
 OFFICER = Actor(id="u-501", roles=("privacy",))
 SECOND = Actor(id="u-502", roles=("privacy",))
@@ -43,6 +45,8 @@ _steps = st.one_of(
     st.sampled_from(range(20)).map(lambda number: ("retract", number)),
     st.sampled_from([*_PEOPLE, CUSTOMER]).map(lambda subject: ("erase", subject)),
     st.sampled_from([("hold", None), ("lift", None)]),
+    _people.map(lambda subject: ("propose", subject)),
+    st.sampled_from(range(14)).map(lambda number: ("agree", number)),
     st.sampled_from([ArchiveCustomer(reason_code="LOST"), ReinstateCustomer()]),
 )
 
@@ -78,7 +82,17 @@ def _commands(story: Story, step: Any, number: int) -> list[tuple[Any, Actor]]:
             request = uid(500 + number)
             ask = RequestErasure(request_id=request, subject=what, legal_basis=LegalBasis.PIPL_47)
             return [(ask, OFFICER), (ApproveErasure(request_id=request, after_hold=True), SECOND)]
+        case "propose" | "agree":
+            return [_of_proposal(verb, what, number)]
         case "hold":
             return [(PlaceLegalHold(hold_id=uid(700), reference="case"), OFFICER)]
         case _:
             return [(LiftLegalHold(hold_id=uid(700)), SECOND)]
+
+
+def _of_proposal(verb: str, what: Any, number: int) -> tuple[Any, Actor]:
+    if verb == "agree":
+        return ApproveProposal(proposal_id=uid(600 + what)), APPROVER
+    change = ChangeContactDetails(contact_id=what, changed={"title": f"Secret proposal {number}"})
+    proposed = proposed_change(Change(change, Circumstances()))
+    return ProposeChanges(proposal_id=uid(600 + number), changes=(proposed,)), CLERK

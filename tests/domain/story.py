@@ -187,6 +187,7 @@ def same_file(left: CustomerFile, right: CustomerFile) -> None:
         "requests",
         "registered_at",
         "privacy",
+        "proposals",
     ):
         assert getattr(left, name) == getattr(right, name), name
     assert left.slots == right.slots

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from domain.events import Actor, Envelope, Evidence, Payload, Reason, RecordedEvent, Source
+from domain.events import Actor, Circumstances, Envelope, Evidence, Payload, Reason, RecordedEvent, Source
 from domain.events.access import (
     Answered,
     ProfileExported,
@@ -70,6 +70,14 @@ from domain.events.privacy import (
     LegalHoldLifted,
     LegalHoldPlaced,
     PersonalDataErased,
+)
+from domain.events.proposals import (
+    ChangeProposed,
+    ProposalApproved,
+    ProposalRejected,
+    ProposalWithdrawn,
+    ProposedChange,
+    SeenValue,
 )
 from domain.events.quality import (
     FactCorrected,
@@ -213,6 +221,24 @@ PAYLOADS: tuple[Payload, ...] = (
         method=VerificationMethod.REGISTRY,
         result=VerificationResult.MISMATCH,
     ),
+    ChangeProposed(
+        proposal_id=ITEM,
+        subject=CONTACT,
+        commands=("customer.contact-details-changed",),
+        slots=(f"/contacts/{CONTACT}/title",),
+        changes=(
+            ProposedChange(
+                type="customer.contact-details-changed",
+                fields={"contact_id": str(CONTACT), "changed": {"title": "采购总监"}},
+                circumstances=Circumstances(effective_from=at("2026-03-01"), reason=Reason(text="名片已更新")),
+            ),
+        ),
+        seen=(SeenValue(slot=f"/contacts/{CONTACT}/title", valid_at=at("2026-03-01"), value="采购经理", version=3),),
+        expires_at=at("2026-03-16"),
+    ),
+    ProposalApproved(proposal_id=ITEM, comment="已核对名片"),
+    ProposalRejected(proposal_id=ITEM, comment="名片是旧的"),
+    ProposalWithdrawn(proposal_id=ITEM, comment="重复提交"),
     ErasureRequested(request_id=ITEM, subject=CONTACT, legal_basis=LegalBasis.GDPR_17_1_B),
     ErasureApproved(request_id=ITEM, after_hold=True, comment="同意"),
     ErasureRejected(request_id=ITEM, comment="仍有未结订单"),
