@@ -17,6 +17,7 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
+from domain.access import Action
 from domain.decisions.base import COMMANDS, Case, Change, Command, Draft, NewId
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.decisions.record import Order, decided
@@ -77,6 +78,7 @@ class ProposeChanges(Command):
     """One or more changes, all or nothing, for a second person to agree to."""
 
     records: ClassVar[type[ChangeProposed]] = ChangeProposed
+    action: ClassVar[Action] = Action.PROPOSE
     on_archived_file: ClassVar[bool] = True  # what is proposed says itself whether it is for archived files
 
     proposal_id: UUID | None = None
@@ -141,6 +143,7 @@ class ApproveProposal(_Answer):
     """
 
     records: ClassVar[type[ProposalApproved]] = ProposalApproved
+    action: ClassVar[Action] = Action.DECIDE_PROPOSAL
     touches_contacts: ClassVar[bool] = True
 
     def decide(self, case: Case) -> Iterator[Draft]:
@@ -180,6 +183,7 @@ class RejectProposal(_Answer):
     """By whoever could approve it."""
 
     records: ClassVar[type[ProposalRejected]] = ProposalRejected
+    action: ClassVar[Action] = Action.DECIDE_PROPOSAL
 
     def decide(self, case: Case) -> Iterator[Draft]:
         self._require_second_person(case, self._open_proposal(case))
@@ -190,6 +194,7 @@ class WithdrawProposal(_Answer):
     """By whoever made it."""
 
     records: ClassVar[type[ProposalWithdrawn]] = ProposalWithdrawn
+    action: ClassVar[Action] = Action.PROPOSE
 
     def decide(self, case: Case) -> Iterator[Draft]:
         proposal = self._open_proposal(case)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
-from domain.events import EVENT_TYPES, Payload
+from domain.events import EVENT_TYPES, Circumstances, Payload, Reason
 from domain.events.access import Answered
 from domain.events.quality import FactCorrected
 from domain.events.service import ServicePayload
@@ -78,6 +78,8 @@ def _annotated(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if origin is tuple:
         fewest = max((mark.min_length for mark in metadata if isinstance(mark, MinLen)), default=0)
         return st.lists(_annotated(arguments[0], []), min_size=fewest, max_size=4).map(tuple)
+    if origin is dict:
+        return st.dictionaries(_TEXT, _annotated(arguments[1], []), max_size=3)
     if annotation is int and (least := [mark.ge for mark in metadata if isinstance(mark, Ge)]):
         return st.integers(int(str(least[0])), 2**63 - 1)
     return _texts(metadata) if annotation is str else _plain(annotation)
@@ -110,6 +112,12 @@ def _budgets() -> st.SearchStrategy[Budget]:
     )
 
 
+def _circumstances() -> st.SearchStrategy[Circumstances]:
+    times = st.none() | _SIMPLE[datetime]
+    reasons = st.none() | _TEXT.map(lambda text: Reason(text=text.strip() or "x"))
+    return st.builds(Circumstances, effective_from=times, observed_at=times, reason=reasons)
+
+
 def _purposes() -> st.SearchStrategy[Purpose]:
     said = [code for code in PurposeCode if code is not PurposeCode.OTHER]
     text = _TEXT.map(lambda text: text.strip() or "x")
@@ -131,5 +139,6 @@ _OWN: dict[type[BaseModel], Callable[[], st.SearchStrategy[Any]]] = {
     Budget: _budgets,
     Purpose: _purposes,
     Answered: _answered,
+    Circumstances: _circumstances,
 }
 """Models whose fields depend on each other."""
