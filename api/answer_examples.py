@@ -135,12 +135,26 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "tier": {"VALUE": {"code": "POTENTIAL"}},
         "pending": [
             {
+                "kind": "PROPOSAL",
+                "request_id": "0198c0de-0000-7000-8000-000000000007",
+                "requester": "u-118",
+                "requester_for": None,
+                "reason": "D&B merged the number",
+                "expires_at": "2026-07-15T01:00:00.000000Z",
+                "event_id": "0198c0de-0000-7000-8000-000000000008",
+                "version": 22,
+                "paths": ["/identifiers/DUNS/544428764"],
+                "commands": ["customer.identifier-revoked"],
+                "subject": _CUSTOMER,
+                "approved_by": None,
+            },
+            {
                 "path": "/owner/ACCOUNT_MANAGER",
                 "value": "u-204",
                 "effective_from": "2026-07-31T16:00:00.000000Z",
                 "effective_to": None,
                 "version": 23,
-            }
+            },
         ],
         "more_pending": False,
         "requests": [],

@@ -21,8 +21,10 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from api.errors import MOST_FIELDS, Problem, invalid_body
 from domain.decisions import COMMANDS, Change, Command, NewId
 from domain.decisions.lifecycle import Registration
+from domain.decisions.proposals import PROPOSABLE, ProposeChanges, proposed_change
 from domain.errors import FieldError, Refusal
 from domain.events.envelope import Circumstances
+from domain.events.proposals import MOST_PROPOSED
 from domain.slots import pointer
 
 LONGEST_BODY_BYTES: Final = 1024 * 1024
@@ -64,6 +66,18 @@ ChangesBody: Final = create_model(
     __base__=Circumstances,
     changes=(_SomeChanges, ...),
 )
+_PROPOSABLE: Final = {
+    stored_name: LISTED_CHANGES.get(stored_name) or _listed_change(command)
+    for stored_name, command in PROPOSABLE.items()
+}
+_AnyProposable: Any = Annotated[Union[tuple(_PROPOSABLE.values())], Field(discriminator="type")]  # noqa: UP007
+ProposalBody: Final = create_model(
+    "ProposalBody",
+    __base__=Circumstances,
+    proposal_id=(UUID | None, None),
+    changes=(Annotated[list[_AnyProposable], Field(min_length=1, max_length=MOST_PROPOSED)], ...),
+    expires_at=_fields(ProposeChanges)["expires_at"],
+)
 RegistrationBody: Final = create_model(
     "RegistrationBody",
     __base__=(Registration, Circumstances),
@@ -99,8 +113,15 @@ def listed_changes(body: Any, new_id: NewId) -> Iterator[Change]:
     for index, item in enumerate(body.changes):
         stated = item.model_fields_set & _STATED
         own = whole.model_copy(update={name: getattr(item, name) for name in stated}) if stated else whole
-        command = _command(COMMANDS[item.type], item, {})
+        command = _command(PROPOSABLE[item.type], item, {})
         yield Change(command.with_ids(new_id), own, f"{LISTED}{index}")
+
+
+def proposal(body: Any, new_id: NewId) -> Change:
+    """The one change that proposes those of a list."""
+    changes = tuple(map(proposed_change, listed_changes(body, new_id)))
+    command = ProposeChanges(proposal_id=body.proposal_id, changes=changes, expires_at=body.expires_at)
+    return Change(command.with_ids(new_id), _circumstances(body))
 
 
 def in_registration(refusal: Refusal) -> Refusal:

@@ -26,7 +26,7 @@ from starlette.routing import Match
 from api.accounts import account_of
 from api.encoding import to_json
 from domain import errors as domain
-from domain.decisions import COMMANDS
+from domain.decisions.proposals import PROPOSABLE
 from domain.errors import FieldError, Refusal
 from domain.slots import pointer
 from ledger import errors as ledger
@@ -58,6 +58,7 @@ TABLE: Final[dict[type[Exception], tuple[str, int, str]]] = {
     domain.NoChange: ("no-change", 422, "Nothing would change"),
     domain.NotCorrectable: ("not-correctable", 409, "This event cannot be corrected"),
     domain.ValueNotHeld: ("value-not-held", 409, "Another event holds the slot"),
+    domain.StillCoolingOff: ("cooling-off", 409, "Another change is too recent"),
     domain.CauseAnalysisRequired: ("cause-analysis-required", 422, "A cause analysis is required"),
     domain.SubjectErased: ("subject-erased", 410, "The data subject was erased"),
     domain.SubjectNotErasable: ("subject-not-erasable", 422, "That is no data subject of this file"),
@@ -178,6 +179,8 @@ async def _known(request: Request, error: Exception) -> Response:
     extra: dict[str, Any] = {"invariant": error.rule} if isinstance(error, Refusal) else {}
     if isinstance(error, domain.IdentifierAlreadyClaimed) and error.holder is not None:
         extra |= {"holder": f"/v1/customers/{error.holder}", "holder_id": error.holder}
+    if isinstance(error, domain.FourEyesViolation) and error.customer_id is not None:
+        extra |= {"proposals": f"/v1/customers/{error.customer_id}/proposals"}
     detail = error.detail if isinstance(error, Refusal) else _plain_detail(error, status)
     response = answer(request, slug, status, title, detail, **extra, errors=_listed(fields))
     if isinstance(error, domain.VersionConflict):
@@ -247,7 +250,7 @@ def _listed(fields: Iterable[FieldError]) -> list[dict[str, str]]:
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     """A pydantic location as a JSON Pointer; the tag of a discriminated union is no place in the body."""
-    return pointer(*(part for part in location if part not in COMMANDS))
+    return pointer(*(part for part in location if part not in PROPOSABLE))
 
 
 def _message(error: ErrorDetails) -> str:

@@ -12,6 +12,7 @@ _HAN_MEIMEI: Final = "0198c0de-0000-7000-8000-000000000002"
 _NEED: Final = "0198c0de-0000-7000-8000-000000000003"
 _REQUEST: Final = "0198c0de-0000-7000-8000-000000000004"
 _EVENT: Final = "0198c0de-0000-7000-8000-000000000005"
+_PROPOSAL: Final = "0198c0de-0000-7000-8000-000000000007"
 _HOLD: Final = "0198c0de-0000-7000-8000-000000000006"
 
 _REASON: Final = {"text": "12-month amount reached 151 200 CNY"}
@@ -42,6 +43,18 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             {"type": "customer.tag-applied", "group": "REGION", "code": "SOUTH", "effective_from": "2026-11-01"},
         ],
     },
+    "ProposalBody": {
+        "proposal_id": _PROPOSAL,
+        "reason": {"text": "the account manager leaves at the end of the month"},
+        "evidence": [{"note": "decision of the head of sales, 2026-07-01"}],
+        "changes": [
+            {"type": "customer.owner-assigned", "role": "ACCOUNT_MANAGER", "to_staff": "u-205"},
+            {"type": "customer.identifier-revoked", "scheme": "CN_USCC", "value": "9144030071526726XG"},
+        ],
+    },
+    "ApproveProposalBody": {"comment": "called the head of sales"},
+    "RejectProposalBody": {"comment": "the number is still valid"},
+    "WithdrawProposalBody": {"comment": "proposed twice"},
     "ChangeLegalNameBody": {
         "name": "Tencent Computer Systems",
         "language": "en",

@@ -49,6 +49,8 @@ def past_body(customer_id: str, basis: Basis, query: str, file: PastFile) -> byt
     parts[1::2] = [values[number] for number in layout.order]
     name = next((values[number] for number in layout.names if values[number] != b"null"), layout.otherwise)
     decided, later = file.decided, file.later_items
+    if decided.awaited:
+        later = [*map(to_json, decided.awaited.values()), *later]
     return (
         b'{"customer_id":"%b","customer_kind":%b,%b"file_state":"%b","existence":"%b","display_name":%b,"basis":'
         b'{"known_at":"%b","position":%d,"valid_at":"%b","stable":%b,"version":%d},%b"pending":[%b],"more_pending":%b,'

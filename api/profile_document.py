@@ -13,6 +13,7 @@ from domain.document import document_of, is_below, narrowed
 from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT
 from domain.file import CustomerFile, TierRequest
+from domain.pending import pending_requests
 from projections.past import LaterFact
 from projections.search import display_name
 
@@ -37,6 +38,8 @@ class Profile:
     """The query string that asks for the blame of the same moment."""
     erased_by: UUID | str | None = None
     """The event that erased the customer itself, if one has."""
+    awaited: Iterable[Mapping[str, Any]] = ()
+    """What waits for a second person (domain/pending.py), oldest first."""
 
 
 def of_current_file(file: CustomerFile, now: datetime) -> Profile:
@@ -60,6 +63,7 @@ def of_current_file(file: CustomerFile, now: datetime) -> Profile:
         map(_request, file.requests.values()),
         current_basis(file.version, now),
         erased_by=file.privacy.erased.get(file.customer_id),
+        awaited=[request.as_json() for request in pending_requests(file)],
     )
 
 
@@ -70,10 +74,12 @@ def current_basis(version: int, now: datetime) -> dict[str, Any]:
 
 def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str, Any]:
     """The JSON object of the answer; `fields` are slot pointers to narrow it to."""
-    values, pending = profile.values, list(profile.pending)
+    values, pending, awaited = profile.values, list(profile.pending), list(profile.awaited)
     if fields is not None:
         values = narrowed(values, fields)
         pending = [item for item in pending if is_below(item.slot, fields)]
+        awaited = [request for request in awaited if any(is_below(slot, fields) for slot in request["paths"])]
+    waiting = [*awaited, *map(_pending, pending)]
     erased = {} if profile.erased_by is None else {"erased": {"erased": True, "by": profile.erased_by}}
     return {
         "customer_id": profile.customer_id,
@@ -84,8 +90,8 @@ def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str,
         "display_name": display_name(profile.values),
         "basis": profile.basis,
         **document_of(values),
-        "pending": [_pending(item) for item in pending[:MOST_PENDING]],
-        "more_pending": len(pending) > MOST_PENDING,
+        "pending": waiting[:MOST_PENDING],
+        "more_pending": len(waiting) > MOST_PENDING,
         "requests": list(profile.requests),
         "provenance": f"/v1/customers/{profile.customer_id}/blame{profile.query}",
     }

@@ -16,6 +16,7 @@ from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
 from domain.events.privacy import HoldBasis, LegalBasis
 from domain.events.quality import VerificationMethod, VerificationResult
+from domain.pending import RequestKind
 from domain.slots import Sensitivity
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
@@ -194,6 +195,26 @@ class PendingValue(Answer):
     version: int
 
 
+class AwaitedRequest(Answer):
+    """What waits for a second person. `paths`: the slots that it would move; `subject`: whom it is about.
+
+    `approved_by`: it is approved, and waits for the last hold to be lifted.
+    """
+
+    kind: RequestKind
+    request_id: UUID
+    requester: str
+    requester_for: str | None
+    reason: str | None
+    expires_at: AwareDatetime | None
+    event_id: UUID
+    version: int
+    paths: list[str]
+    commands: list[str] = Field(description="Of a proposal, the events that it would record")
+    subject: UUID | None
+    approved_by: str | None
+
+
 class OpenTierRequest(Answer):
     request_id: UUID
     scheme: str
@@ -234,7 +255,10 @@ class Profile(Answer):
     owner: dict[str, str | Masked] = {}
     tags: dict[str, dict[str, Literal[True] | Masked]] = {}
     attributes: dict[str, Any] = {}
-    pending: list[PendingValue] = Field(description="What comes to hold later than valid_at, soonest first, at most 10")
+    pending: list[AwaitedRequest | PendingValue] = Field(
+        description="What waits for a second person, oldest first; then what comes to hold later than valid_at, soonest"
+        " first; at most 10"
+    )
     more_pending: bool = Field(description="Whether more is pending than is listed")
     requests: list[OpenTierRequest]
     provenance: str = Field(description="Where to read who set what of this")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -26,8 +26,17 @@ from domain.events.classification import (
     TierReassignmentWithdrawn,
 )
 from domain.events.lifecycle import CustomerArchived, CustomerKind, CustomerRegistered, CustomerReinstated
+from domain.events.privacy import (
+    ErasureApproved,
+    ErasureRejected,
+    ErasureRequested,
+    ErasureWithdrawn,
+    PersonalDataErased,
+)
+from domain.events.proposals import ChangeProposed, ProposalApproved, ProposalRejected, ProposalWithdrawn
 from domain.facts import ABSENT, Absent
-from domain.slots import parent_of
+from domain.pending import RequestKind
+from domain.slots import parent_of, pointer
 from projections.basis import Basis, KnownBy
 from projections.landmarks import Landmarks
 
@@ -35,7 +44,12 @@ _QUERIES: Final = load("projections", "past.sql")
 _REQUEST_ENDS: Final = frozenset(
     event.type for event in (TierReassignmentApproved, TierReassignmentRejected, TierReassignmentWithdrawn)
 )
-_REQUEST_TYPES: Final = "customer.tier-reassignment-"
+_PENDING_TYPES: Final = (
+    "customer.tier-reassignment-", "customer.erasure-", ChangeProposed.type, PersonalDataErased.type,
+)  # fmt: skip
+_PENDING_ENDS: Final = _REQUEST_ENDS | {
+    event.type for event in (ErasureRejected, ErasureWithdrawn, ProposalApproved, ProposalRejected, ProposalWithdrawn)
+}
 _ALL: Final = 2**62
 _ERASED: Final = re.compile(rb'"by": ?"([0-9a-f-]{36})", ?"erased": ?true')
 
@@ -55,7 +69,7 @@ class LaterFact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What decisions made of a file; requests by id, as the profile lists them.
+    """What decisions made of a file; requests by id, as the profile lists them: those for a tier, and all `awaited`.
 
     `erased_by`: the event that erased the customer itself, of whom nothing else is known then.
     """
@@ -64,6 +78,7 @@ class Decided:
     archived: bool
     requests: Mapping[str, Mapping[str, Any]]
     erased_by: str | None = None
+    awaited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,7 @@ class PastFile:
 
     @property
     def decided(self) -> Decided:
-        is_usual = self.decisions is None or _REQUEST_TYPES not in self.decisions
+        is_usual = self.decisions is None or not any(each in self.decisions for each in _PENDING_TYPES)
         return _usually_decided(self.decisions) if is_usual else _decided(self.decisions)
 
     @property
@@ -187,6 +202,7 @@ def _decided(decisions: str | None) -> Decided:
     """The fold of decisions, in their order, from their bodies."""
     kind, archived, erased_by = None, False, None
     requests: dict[str, dict[str, Any]] = {}
+    awaited: dict[str, dict[str, Any]] = {}
     for body in orjson.loads(decisions) if decisions else ():
         event_type, data = body["type"], body.get("data", {})
         if event_type in {CustomerArchived.type, CustomerReinstated.type}:
@@ -199,7 +215,69 @@ def _decided(decisions: str | None) -> Decided:
             requests[body["data"]["request_id"]] = _open_request(body)
         elif event_type in _REQUEST_ENDS:
             requests.pop(data["request_id"], None)
-    return Decided(kind, archived, requests, erased_by)
+        awaited = _awaited_after(awaited, body, data)
+    return Decided(kind, archived, requests, erased_by, awaited)
+
+
+def _awaited_after(
+    awaited: dict[str, dict[str, Any]], body: Mapping[str, Any], data: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """What waits for a second person after an event (as domain.pending of the file)."""
+    event_type = body["type"]
+    if data.keys() == Erased.model_fields.keys():
+        return awaited
+    if event_type == TierReassignmentRequested.type:
+        opened = _awaited(body, RequestKind.TIER, paths=[pointer("tier", data["scheme"])])
+    elif event_type == ErasureRequested.type:
+        opened = _awaited(body, RequestKind.ERASURE, subject=data["subject"])
+    elif event_type == ChangeProposed.type:
+        if Erased.model_fields.keys() == getattr(data["changes"], "keys", tuple)():
+            return awaited
+        about = {"paths": data["slots"], "commands": data["commands"], "subject": data["subject"]}
+        opened = _awaited(body, RequestKind.PROPOSAL, **about)
+    else:
+        return _awaited_but(awaited, event_type, body, data)
+    return {**awaited, opened["request_id"]: opened}
+
+
+def _awaited_but(
+    awaited: dict[str, dict[str, Any]], event_type: str, body: Mapping[str, Any], data: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The same after an event that is no request."""
+    if event_type == ErasureApproved.type and data["request_id"] in awaited and data["after_hold"]:
+        approved = {**awaited[data["request_id"]], "approved_by": body["actor"]["id"]}
+        return {**awaited, data["request_id"]: approved}
+    if event_type in _PENDING_ENDS:
+        ended = data.get("request_id") or data.get("proposal_id")
+        return {known: request for known, request in awaited.items() if known != ended}
+    if event_type == PersonalDataErased.type:
+        gone = data["subject"]
+        everybody = gone == body["customer_id"]
+        return {
+            known: request
+            for known, request in awaited.items()
+            if known != data["request_id"] and not (everybody or request["subject"] == gone)
+        }
+    return awaited
+
+
+def _awaited(body: Mapping[str, Any], kind: RequestKind, **about: Any) -> dict[str, Any]:
+    data = body["data"]
+    return {
+        "kind": kind,
+        "request_id": data.get("request_id") or data["proposal_id"],
+        "requester": body["actor"]["id"],
+        "requester_for": body["actor"].get("on_behalf_of"),
+        "reason": (body["reason"] or {}).get("text"),
+        "expires_at": data.get("expires_at"),
+        "event_id": body["event_id"],
+        "version": body["version"],
+        "paths": [],
+        "commands": [],
+        "subject": None,
+        "approved_by": None,
+        **about,
+    }
 
 
 def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ The table is the whole interface; handlers only differ in which command they rea
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,9 +22,21 @@ from api.direct_route import DirectRoute, path_id, requires
 from api.masks import mask_of
 from api.rehearsals import require_rehearsable
 from domain.access import Action
-from domain.decisions import Command, classification, contacts, identity, lifecycle, needs, privacy, quality, tier
+from domain.decisions import (
+    Command,
+    classification,
+    contacts,
+    identity,
+    lifecycle,
+    needs,
+    privacy,
+    proposals,
+    quality,
+    tier,
+)
 from domain.errors import IdentifierAlreadyClaimed, Refusal
 from ledger.records import Receipt, Submission
+from projections.errors import FoldOutdated
 
 router: Final = APIRouter(
     prefix="/v1/customers", route_class=DirectRoute, tags=["writing"], generate_unique_id_function=openapi.operation_id
@@ -52,6 +66,9 @@ ROUTES: Final[tuple[tuple[str, type[Command], tuple[str, ...]], ...]] = (
     ("/tags/remove", classification.RemoveTag, ()),
     ("/attributes", classification.RecordAttribute, ()),
     ("/attributes/remove", classification.RemoveAttribute, ()),
+    ("/proposals/{proposal_id}/approve", proposals.ApproveProposal, ("proposal_id",)),
+    ("/proposals/{proposal_id}/reject", proposals.RejectProposal, ("proposal_id",)),
+    ("/proposals/{proposal_id}/withdraw", proposals.WithdrawProposal, ("proposal_id",)),
     ("/archive", lifecycle.ArchiveCustomer, ()),
     ("/reinstate", lifecycle.ReinstateCustomer, ()),
     ("/corrections", quality.CorrectFact, ()),
@@ -114,10 +131,38 @@ def _handler(
         async with received(request) as body:
             named = {name: path_id(request, name) for name in from_path}
             change = bodies.single_change(command, bodies.parse(model, body), service.new_id, **named)
-            receipt = await _submitted(request, submission_of(request, body, customer_id, [change]))
+            submission = submission_of(request, body, customer_id, [change])
+            if isinstance(change.command, proposals.ApproveProposal):
+                proposed = await _proposed_identifiers(request, customer_id, change.command.proposal_id)
+                submission = replace(submission, identifiers=submission.identifiers | proposed)
+            receipt = await _submitted(request, submission)
         return await recorded(request, receipt)
 
     return handle
+
+
+@requires(Action.PROPOSE)
+async def propose_changes(request: Request, customer_id: UUID) -> Response:
+    """Propose a list of changes, all or nothing, at most 50, for a second person to agree to."""
+    service = service_of(request)
+    async with received(request) as body:
+        change = bodies.proposal(bodies.parse(bodies.ProposalBody, body), service.new_id)
+        receipt = await _submitted(request, submission_of(request, body, customer_id, [change]))
+    return await recorded(request, receipt)
+
+
+async def _proposed_identifiers(request: Request, customer_id: UUID, proposal_id: UUID) -> frozenset[tuple[str, str]]:
+    """The identifiers that a proposal names, so that whoever decides knows who holds them; it never changes."""
+    service = service_of(request)
+    found = await service.current_rows.get(customer_id)
+    if found is None:
+        return frozenset()
+    try:
+        file = found[0].file(customer_id)
+    except FoldOutdated:
+        file = await asyncio.to_thread(service.fold, customer_id)
+    proposal = file.proposals.get(proposal_id)
+    return frozenset() if proposal is None else proposals.identifiers_in(proposal.content.changes)
 
 
 def _add_routes() -> None:
@@ -133,6 +178,12 @@ def _add_routes() -> None:
         record_changes,
         methods=["POST"],
         openapi_extra=openapi.write(bodies.ChangesBody),
+    )
+    router.add_api_route(
+        "/{customer_id}/proposals",
+        propose_changes,
+        methods=["POST"],
+        openapi_extra=openapi.write(bodies.ProposalBody),
     )
     for path, command, from_path in ROUTES:
         model = bodies.command_body(command, *from_path)

@@ -179,6 +179,7 @@ def _view(customer_id: UUID, basis: Basis, query: str, file: PastFile) -> Profil
         basis_json(basis) | {"version": file.version},
         query,
         file.decided.erased_by,
+        file.decided.awaited.values(),
     )
 
 

@@ -74,6 +74,11 @@ def command_of(change: ProposedChange) -> Command:
         ) from error
 
 
+def identifiers_in(changes: Iterable[ProposedChange]) -> frozenset[tuple[str, str]]:
+    """The identifiers whose holders the decision about these changes needs to know."""
+    return frozenset().union(*(command_of(change).identifiers() for change in changes))
+
+
 class ProposeChanges(Command):
     """One or more changes, all or nothing, for a second person to agree to."""
 
@@ -112,7 +117,7 @@ class ProposeChanges(Command):
         )
 
     def identifiers(self) -> frozenset[tuple[str, str]]:
-        return frozenset().union(*(command_of(change).identifiers() for change in self.changes))
+        return identifiers_in(self.changes)
 
 
 class _Answer(Command):

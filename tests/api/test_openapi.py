@@ -77,4 +77,4 @@ def test_the_examples_of_answers_fit_their_models() -> None:
 def test_there_is_an_example_for_every_body_and_for_nothing_else() -> None:
     named = {bodies.command_body(command).__name__ for _, command, _ in ROUTES}
     questions = {"PortfolioQueryBody", "PortfolioDiffBody", "EvidenceBody"}
-    assert EXAMPLES.keys() == named | questions | {"RegistrationBody", "ChangesBody"}
+    assert EXAMPLES.keys() == named | questions | {"RegistrationBody", "ChangesBody", "ProposalBody"}

@@ -107,3 +107,4 @@ def test_an_open_request_is_listed() -> None:
     file = PastFile(2, orjson.dumps([REGISTERED, body]).decode(), "[]", b"", True, [])
     told = orjson.loads(past_body(str(CUSTOMER), BASIS, "?x", file))
     assert (told["requests"], told["provenance"][-2:]) == (list(file.decided.requests.values()), "?x")
+    assert told["pending"] == list(file.decided.awaited.values())

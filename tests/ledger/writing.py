@@ -32,6 +32,7 @@ from ledger.writer import Writer
 from projections.identifiers import IdentifierView
 from projections.profile import ProfileView
 from tests.checker import check_stored
+from tests.make import ONE_PERSON
 
 EDITOR = Actor(id="u-118", name_at_time="Li Na", roles=("editor",))
 IMPORTER = Actor(id="svc-import", roles=("importer",))
@@ -93,6 +94,7 @@ def write_path(
             files=files or ProfileView(),
             holders=IdentifierView(),
             new_id=new_id,
+            policy=lambda: ONE_PERSON,
             patience_seconds=patience_seconds,
         )
         yield Path(pool, ledger, keys, records)

@@ -144,6 +144,19 @@ class File:
         content: dict[str, Any] = self.send("/changes", body, expect=expect).json()
         return content
 
+    def propose(self, *changes: dict[str, Any], expect: int = 200, **stated: Any) -> str:
+        """Propose changes with good reasons; the proposal's id."""
+        body = {**WELL_FOUNDED, **stated, "changes": list(changes)}
+        answer = self.send("/proposals", body, expect=expect).json()
+        return str(answer["events"][-1]["data"]["proposal_id"]) if expect == 200 else ""
+
+    def agree(self, by: Api, *changes: dict[str, Any], **stated: Any) -> list[dict[str, Any]]:
+        """Propose changes and have a second person agree to them; the events of these changes."""
+        proposal_id = self.propose(*changes, **stated)
+        answer = self.seen_by(by).send(f"/proposals/{proposal_id}/approve").json()
+        events: list[dict[str, Any]] = answer["events"][1:]
+        return events
+
     def profile(self, *, expect: int = 200, **moment: Any) -> dict[str, Any]:
         """The current profile, or at a moment, including all that was recorded so far."""
         if moment and not {"after", "at_position"} & moment.keys():

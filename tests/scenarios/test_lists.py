@@ -24,14 +24,14 @@ def owner() -> str:
     return f"u-{uuid4()}"
 
 
-def test_a_customer_is_found_by_identifier_however_it_is_written(li_na: Api) -> None:
+def test_a_customer_is_found_by_identifier_however_it_is_written(li_na: Api, wang: Api) -> None:
     number = f"{uuid4().int % 10**9:09}"
     file = li_na.register(identifiers=[{"scheme": "DUNS", "value": number}], **WELL_FOUNDED)
     written = f"{number[:2]}-{number[2:5]}-{number[5:]}"
     assert _found(li_na, file, identifier=f"DUNS:{number}") == [file.customer_id]
     assert _found(li_na, file, identifier=f"DUNS:{written}") == [file.customer_id]
     assert _found(li_na, file, identifier=f"OTHER:{number}") == []
-    file.record("/identifiers/revoke", scheme="DUNS", value=number)
+    file.agree(wang, {"type": "customer.identifier-revoked", "scheme": "DUNS", "value": number})
     assert _found(li_na, file, identifier=f"DUNS:{number}") == []
 
 

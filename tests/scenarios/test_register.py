@@ -89,7 +89,7 @@ def test_a_client_may_choose_the_id_of_the_file_once(li_na: Api) -> None:
     assert problem["errors"][0]["pointer"] == "/customer_id"
 
 
-def test_an_identifier_belongs_to_one_file_and_the_problem_names_it(li_na: Api) -> None:
+def test_an_identifier_belongs_to_one_file_and_the_problem_names_it(li_na: Api, wang: Api) -> None:
     number = f"{uuid4().int % 10**9:09}"
     holder = li_na.register(identifiers=[{"scheme": "DUNS", "value": number}], **WELL_FOUNDED)
     written = f"{number[:2]}-{number[2:5]}-{number[5:]}"
@@ -100,7 +100,7 @@ def test_an_identifier_belongs_to_one_file_and_the_problem_names_it(li_na: Api) 
     assert problem["invariant"] == "I4"
     assert (problem["holder"], problem["holder_id"]) == (holder.path, holder.customer_id)
     assert problem["errors"][0]["pointer"] == "/identifiers/0/value"
-    holder.record("/identifiers/revoke", scheme="DUNS", value=number)
+    holder.agree(wang, {"type": "customer.identifier-revoked", "scheme": "DUNS", "value": number})
     li_na.register("Other", identifiers=[{"scheme": "DUNS", "value": number}], **WELL_FOUNDED)
 
 

@@ -37,6 +37,7 @@ def test_a_second_person_approves_and_blame_names_both(file: File, wang: Api) ->
     assert (problem["type"], problem["invariant"]) == ("urn:dossier:problem:four-eyes-violation", "I6")
     request_id = _requested(file)
     (request,) = file.profile()["requests"]
+    assert [(each["kind"], each["request_id"]) for each in file.profile()["pending"]] == [("TIER", request_id)]
     assert (request["request_id"], request["requester"], request["to_code"]) == (request_id, "u-118", "HIGH_VALUE")
     assert file.profile(at_position=file.position)["requests"] == [request]
 
@@ -49,6 +50,7 @@ def test_a_second_person_approves_and_blame_names_both(file: File, wang: Api) ->
     assert (profile["tier"]["VALUE"], profile["requests"]) == ({"code": "HIGH_VALUE"}, [])
     blame = file.blame("/tier/VALUE")
     assert (blame["set_by"]["actor"], blame["set_by"]["approved_by"]) == ("u-301", "u-301")
+    assert blame["set_by"]["proposed_by"] == "u-118"
     assert blame["set_by"]["reason"] == _REASON["reason"]
     assert blame["previous"]["value"] == {"code": "ORDINARY"}
     assert [item["type"].removeprefix("customer.tier-") for item in file.history(type="customer.tier-*")] == [
@@ -139,7 +141,8 @@ def test_the_worked_example_of_a_tier(li_na: Api, wang: Api) -> None:
 
     correction = {"corrects": potential["events"][0]["event_id"], "replacement": {"to_code": "HIGH_VALUE"}, **_REASON}
     assert file.send("/corrections", correction, expect=403).json()["invariant"] == "I6"
-    file.seen_by(wang).send("/corrections", correction)
+    assert file.seen_by(wang).send("/corrections", correction, expect=403).json()["invariant"] == "I6"
+    file.agree(wang, {"type": "customer.fact-corrected", **correction})
     known_corrected = file.position
 
     def tier(valid: int, position: int) -> str:
