@@ -35,6 +35,7 @@ class ReadModel(StrEnum):
     FACTS = "facts"
     EVENTS = "events"
     CHANGES = "changes"
+    APPROVALS = "approvals"
     PROFILE = "profile"
     IDENTIFIER = "identifier"
 

@@ -573,12 +573,39 @@ COMMENT ON COLUMN read.seen.stream IS 'Of the event, as are version, place and p
 COMMENT ON COLUMN read.seen.times IS 'How often, in views that are alike.';
 COMMENT ON COLUMN read.seen.request_id IS 'Of the last of them, where the client stated one.';
 
+CREATE TABLE read.approvals (
+    customer_id uuid NOT NULL,
+    version bigint NOT NULL CHECK (version >= 0),
+    request_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('TIER', 'ERASURE', 'PROPOSAL')),
+    opened bigint NOT NULL CHECK (opened >= 1),
+    closed bigint CHECK (closed > opened),
+    agreed bigint CHECK (agreed > opened),
+    agreed_by text,
+    requester text NOT NULL,
+    requester_for text,
+    reason text,
+    expires_at timestamptz,
+    event_id uuid NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    subject uuid,
+    about jsonb NOT NULL,
+    PRIMARY KEY (customer_id, version)
+);
+CREATE INDEX approvals_open_idx ON read.approvals (opened) WHERE closed IS NULL;
+CREATE INDEX approvals_closed_idx ON read.approvals (closed, opened) WHERE closed IS NOT NULL;
+COMMENT ON TABLE read.approvals IS 'Requests that need a second person: open at the positions from opened on and before closed.';
+COMMENT ON COLUMN read.approvals.version IS 'Version of the event that made the request.';
+COMMENT ON COLUMN read.approvals.agreed IS 'From which position on it is approved, while it waits for a hold to be lifted; null when it does not.';
+COMMENT ON COLUMN read.approvals.subject IS 'Of whom the request speaks, or who is to be erased.';
+COMMENT ON COLUMN read.approvals.about IS 'The slots that it would move, and the events that it would record.';
+
 GRANT USAGE ON SCHEMA read
     TO dossier_app, dossier_sealer, dossier_signer, dossier_eraser, dossier_projector, dossier_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA read TO dossier_app, dossier_projector, dossier_reader;
 GRANT INSERT, UPDATE, DELETE ON read.profile, read.identifier TO dossier_app;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
-    read.facts, read.events, read.changes, read.access, read.seen, read.tracking, read.tally
+    read.facts, read.events, read.changes, read.access, read.seen, read.tracking, read.tally, read.approvals
     TO dossier_projector;
 -- Another file's contact person may have the same id: its key is then kept.
 GRANT SELECT ON read.changes, read.tracking TO dossier_eraser;

@@ -3,7 +3,7 @@
 
 -- name: hold
 -- Called before anything else is read: no rebuild puts other tables in the place of these while the transaction lasts.
-LOCK TABLE read.facts, read.events, read.changes, read.access, read.seen IN ACCESS SHARE MODE;
+LOCK TABLE read.facts, read.events, read.changes, read.access, read.seen, read.approvals IN ACCESS SHARE MODE;
 
 -- name: speak_plainly
 -- Have times written the one way that the expected ones are.
@@ -51,6 +51,14 @@ SELECT stream::text, version::text, place::text, customer_id::text, position::te
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR stream = ANY (%(customer_ids)s::uuid[])
 ORDER BY stream;
+
+-- name: approvals
+-- What waits for a second person, of all customers or of some.
+SELECT customer_id::text, version::text, request_id::text, kind, opened::text, closed::text, agreed::text, agreed_by,
+       requester, requester_for, reason, expires_at::text, event_id::text, recorded_at::text, subject::text, about::text
+FROM {table}
+WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
+ORDER BY customer_id;
 
 -- name: profile
 -- The current profiles, of all customers or of some.

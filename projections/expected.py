@@ -17,6 +17,7 @@ import orjson
 from domain.facts import ABSENT, Fact
 from domain.streams import StreamKind
 from ledger.plain import to_json
+from projections import approvals
 from projections.access import purpose_of, seen_in, view_json, views_in
 from projections.changes import kind_of
 from projections.events import envelope_json
@@ -164,6 +165,21 @@ def _seen(known: Known) -> Iterator[Row]:
                 )
 
 
+def _approvals(known: Known) -> Iterator[Row]:
+    for row in approvals.rows_of(known.entries):
+        yield tuple(_text(row[name]) for name in APPROVALS.columns)
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case datetime():
+            return instant_text(value)
+        case _:
+            return str(value)
+
+
 def _customer_id(known: Known) -> str:
     return str(known.entries[0].event.envelope.customer_id) if known.entries else ""
 
@@ -231,4 +247,13 @@ SEEN: Final = Followed(
     lambda row: f"{row[1]} {row[2]} {row[3]}",
     StreamKind.ACCESS,
 )
-EVERY_FOLLOWED: Final = (FACTS, EVENTS, CHANGES, ACCESS, SEEN)
+APPROVALS: Final = Followed(
+    "approvals",
+    ("customer_id", "version", "request_id", "kind", "opened", "closed", "agreed", "agreed_by", "requester",
+     "requester_for", "reason", "expires_at", "event_id", "recorded_at", "subject", "about"),
+    (15,),
+    _approvals,
+    (lambda row: row[1], lambda row: row[2]),
+    lambda row: f"{row[3]} {row[2]}",
+)  # fmt: skip
+EVERY_FOLLOWED: Final = (FACTS, EVENTS, CHANGES, ACCESS, SEEN, APPROVALS)

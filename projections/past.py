@@ -47,9 +47,13 @@ _REQUEST_ENDS: Final = frozenset(
 _PENDING_TYPES: Final = (
     "customer.tier-reassignment-", "customer.erasure-", ChangeProposed.type, PersonalDataErased.type,
 )  # fmt: skip
-_PENDING_ENDS: Final = _REQUEST_ENDS | {
-    event.type for event in (ErasureRejected, ErasureWithdrawn, ProposalApproved, ProposalRejected, ProposalWithdrawn)
+_PENDING_ENDS: Final = {
+    **dict.fromkeys(_REQUEST_ENDS, RequestKind.TIER),
+    **dict.fromkeys((ErasureRejected.type, ErasureWithdrawn.type), RequestKind.ERASURE),
+    **dict.fromkeys((ProposalApproved.type, ProposalRejected.type, ProposalWithdrawn.type), RequestKind.PROPOSAL),
 }
+_Awaited = dict[tuple[str, str], dict[str, Any]]
+"""Open requests by kind and id."""
 _ALL: Final = 2**62
 _ERASED: Final = re.compile(rb'"by": ?"([0-9a-f-]{36})", ?"erased": ?true')
 
@@ -78,7 +82,7 @@ class Decided:
     archived: bool
     requests: Mapping[str, Mapping[str, Any]]
     erased_by: str | None = None
-    awaited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    awaited: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,7 @@ def _decided(decisions: str | None) -> Decided:
     """The fold of decisions, in their order, from their bodies."""
     kind, archived, erased_by = None, False, None
     requests: dict[str, dict[str, Any]] = {}
-    awaited: dict[str, dict[str, Any]] = {}
+    awaited: _Awaited = {}
     for body in orjson.loads(decisions) if decisions else ():
         event_type, data = body["type"], body.get("data", {})
         if event_type in {CustomerArchived.type, CustomerReinstated.type}:
@@ -219,9 +223,7 @@ def _decided(decisions: str | None) -> Decided:
     return Decided(kind, archived, requests, erased_by, awaited)
 
 
-def _awaited_after(
-    awaited: dict[str, dict[str, Any]], body: Mapping[str, Any], data: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
+def _awaited_after(awaited: _Awaited, body: Mapping[str, Any], data: Mapping[str, Any]) -> _Awaited:
     """What waits for a second person after an event (as domain.pending of the file)."""
     event_type = body["type"]
     if data.keys() == Erased.model_fields.keys():
@@ -230,25 +232,22 @@ def _awaited_after(
         opened = _awaited(body, RequestKind.TIER, paths=[pointer("tier", data["scheme"])])
     elif event_type == ErasureRequested.type:
         opened = _awaited(body, RequestKind.ERASURE, subject=data["subject"])
-    elif event_type == ChangeProposed.type:
-        if Erased.model_fields.keys() == getattr(data["changes"], "keys", tuple)():
-            return awaited
+    elif event_type == ChangeProposed.type and isinstance(data["changes"], list):  # else they were erased
         about = {"paths": data["slots"], "commands": data["commands"], "subject": data["subject"]}
         opened = _awaited(body, RequestKind.PROPOSAL, **about)
     else:
-        return _awaited_but(awaited, event_type, body, data)
-    return {**awaited, opened["request_id"]: opened}
+        return _awaited_but(awaited, body, data)
+    return {**awaited, (opened["kind"], opened["request_id"]): opened}
 
 
-def _awaited_but(
-    awaited: dict[str, dict[str, Any]], event_type: str, body: Mapping[str, Any], data: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
+def _awaited_but(awaited: _Awaited, body: Mapping[str, Any], data: Mapping[str, Any]) -> _Awaited:
     """The same after an event that is no request."""
-    if event_type == ErasureApproved.type and data["request_id"] in awaited and data["after_hold"]:
-        approved = {**awaited[data["request_id"]], "approved_by": body["actor"]["id"]}
-        return {**awaited, data["request_id"]: approved}
-    if event_type in _PENDING_ENDS:
-        ended = data.get("request_id") or data.get("proposal_id")
+    event_type = body["type"]
+    erasure = RequestKind.ERASURE, data.get("request_id", "")
+    if event_type == ErasureApproved.type and erasure in awaited and data["after_hold"]:
+        return {**awaited, erasure: {**awaited[erasure], "approved_by": body["actor"]["id"]}}
+    if (kind := _PENDING_ENDS.get(event_type)) is not None:
+        ended = kind, data["proposal_id" if kind is RequestKind.PROPOSAL else "request_id"]
         return {known: request for known, request in awaited.items() if known != ended}
     if event_type == PersonalDataErased.type:
         gone = data["subject"]
@@ -256,7 +255,7 @@ def _awaited_but(
         return {
             known: request
             for known, request in awaited.items()
-            if known != data["request_id"] and not (everybody or request["subject"] == gone)
+            if known != erasure and not (everybody or request["subject"] == gone)
         }
     return awaited
 

@@ -25,6 +25,7 @@ from domain.streams import StreamKind, stream_kind
 from ledger.keys import KeyStore
 from ledger.pool import Pool
 from projections.access import Access, SeenCustomers
+from projections.approvals import Approvals
 from projections.changes import Changes
 from projections.errors import AnotherRunner, ProjectionFailed
 from projections.events import Events
@@ -48,7 +49,14 @@ _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 5.0
 """What was in the way may be an outage, whose end is to show soon."""
 
-EVERY_PROJECTION: Final[tuple[Projection, ...]] = (Facts(), Events(), Changes(), Access(), SeenCustomers())
+EVERY_PROJECTION: Final[tuple[Projection, ...]] = (
+    Facts(),
+    Events(),
+    Changes(),
+    Access(),
+    SeenCustomers(),
+    Approvals(),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ def _wait_for_rest(connection: Connection) -> None:
 def _at_rest(connection: Connection) -> bool:
     row = connection.execute(
         "SELECT NOT EXISTS (SELECT FROM ledger.unsealed)"
-        " AND (SELECT count(*) = 5 AND min(position) = max(position) AND max(position)"
+        " AND (SELECT count(*) = 6 AND min(position) = max(position) AND max(position)"
         " = coalesce((SELECT max(idx) + 1 FROM ledger.log), 0) FROM read.tracking)"
     ).fetchone()
     return row == (True,)
