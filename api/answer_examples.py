@@ -160,6 +160,31 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "requests": [],
         "provenance": f"/v1/customers/{_CUSTOMER}/blame?at_position=260&valid_at=2026-07-15T00%3A00%3A00.000000Z",
     },
+    "ApprovalPage": {
+        "items": [
+            {
+                "kind": "PROPOSAL",
+                "customer_id": _CUSTOMER,
+                "request_id": "0198c0de-0000-7000-8000-000000000007",
+                "requester": "u-118",
+                "requester_for": None,
+                "reason": "D&B merged the number",
+                "expires_at": "2026-07-15T01:00:00.000000Z",
+                "event_id": "0198c0de-0000-7000-8000-000000000008",
+                "version": 22,
+                "recorded_at": "2026-07-01T01:00:00.000000Z",
+                "position": 259,
+                "paths": ["/identifiers/DUNS/544428764"],
+                "commands": ["customer.identifier-revoked"],
+                "subject": _CUSTOMER,
+                "approved_by": None,
+                "owner": "u-204",
+                "can_decide": True,
+            }
+        ],
+        "next_page_token": None,
+        "basis": {"position": 260},
+    },
     "HistoryPage": {
         "items": [
             {

@@ -34,6 +34,7 @@ from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import BodyRooms
 from api.routes import (
+    approvals,
     audit,
     commands,
     erasures,
@@ -54,6 +55,7 @@ from api.standings import Standing, Standings
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
 from domain.masking import forget_levels
+from domain.policy import first_edition
 from domain.slots import forget_slots
 from ledger.application import Ledger
 from ledger.keys import KeyStore
@@ -104,7 +106,19 @@ def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(ToldWhenInterrupted)
     errors.install(app)
-    reads = (lists, profiles, history, timelines, erasures, replay, audit, idempotency, portfolio, portfolio_diff)
+    reads = (
+        lists,
+        approvals,
+        profiles,
+        history,
+        timelines,
+        erasures,
+        replay,
+        audit,
+        idempotency,
+        portfolio,
+        portfolio_diff,
+    )
     for router in (*(routes.router for routes in (commands, *reads, evidence, health, metrics, log)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(map(_guarded, router.routes))
@@ -174,6 +188,7 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
         Receipts(readers, settings.read_wait_seconds),
         KnownEpochs(readers, settings.read_wait_seconds),
+        first_edition,
         asyncio.Semaphore(WHOLE_TABLES),
         requests=Budget("requests", settings.requests_per_second, 2 * settings.requests_per_second),
         opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),

@@ -40,6 +40,7 @@ from domain.decisions import Change, NewId, Order
 from domain.errors import FieldError, Refusal
 from domain.events import Actor
 from domain.file import CustomerFile
+from domain.policy import Policy
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.writer import Writer
 from projections.basis import KnownBy
@@ -77,6 +78,8 @@ class Service:
     packs: Packs
     receipts: Receipts
     epochs: KnownEpochs
+    policy: Callable[[], Policy]
+    """The edition in force, as far as this process knows."""
     whole_tables: asyncio.Semaphore
     """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
     requests: Budget

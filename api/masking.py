@@ -47,12 +47,15 @@ def seen_profile(profile: Profile, mask: Mask | None) -> tuple[Profile, str]:
     """The profile as it is shown, and what that adds to its ETag."""
     if mask is None:
         return profile, ""
-    whole = replace(profile, pending=list(profile.pending), requests=list(profile.requests))
+    whole = replace(
+        profile, pending=list(profile.pending), requests=list(profile.requests), awaited=list(profile.awaited)
+    )
     shown = replace(
         whole,
         values=mask.values(whole.values),
         pending=[_later(item, mask) for item in whole.pending],
         requests=[_request(request, mask) for request in whole.requests],
+        awaited=[seen_request(request, mask) for request in whole.awaited],
     )
     return shown, "" if shown == whole else tag_of(mask)
 
@@ -67,12 +70,22 @@ def _request(request: Mapping[str, Any], mask: Mask) -> Mapping[str, Any]:
     return request if level is None else {**request, **dict.fromkeys(("from_code", "to_code", "reason"), marker(level))}
 
 
+def seen_request(request: Mapping[str, Any], mask: Mask | None) -> Mapping[str, Any]:
+    """A request that waits for a second person: the slots that it would move, and its words, for who may see them."""
+    levels = [] if mask is None else [level for path in request["paths"] if (level := mask.level(path)) is not None]
+    if mask is None or not levels:
+        return request
+    said = {} if request["reason"] is None else {"reason": marker(max(levels))}
+    return {**request, **said, "paths": list(map(mask.pointer, request["paths"]))}
+
+
 def is_clear(file: PastFile, mask: Mask) -> bool:
     """Whether it can be told at once that nothing of a past file is hidden."""
     return not (
         mask.hides(_highest(file.slots))
         or _USAGE in file.lines
         or any(mask.level(item.slot, None if item.value is ABSENT else item.value) for item in file.later)
+        or any(mask.level(path) for request in file.decided.awaited.values() for path in request["paths"])
     )
 
 

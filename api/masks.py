@@ -59,6 +59,14 @@ def _of_any(roles: frozenset[Role], scopes: frozenset[str] | None) -> _OfAny:
     return _OfAny(None if least is HIGHEST else Mask(least), depends)
 
 
+def mask_for(request: Request, owner: str | None) -> Mask | None:
+    """The mask of a customer of whom it is known who manages the account, and nothing else."""
+    principal = principal_of(request)
+    if sees_everything(principal):
+        return None
+    return Mask(ceiling(principal, Resource({} if owner is None else {"ACCOUNT_MANAGER": owner})))
+
+
 def not_visible(place: str, name: str, level: Sensitivity) -> Problem:
     """The refusal of a question; `place` is what in the request asks for what is called `name`."""
     return Problem(

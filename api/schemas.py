@@ -205,7 +205,7 @@ class AwaitedRequest(Answer):
     request_id: UUID
     requester: str
     requester_for: str | None
-    reason: str | None
+    reason: str | Masked | None
     expires_at: AwareDatetime | None
     event_id: UUID
     version: int
@@ -213,6 +213,16 @@ class AwaitedRequest(Answer):
     commands: list[str] = Field(description="Of a proposal, the events that it would record")
     subject: UUID | None
     approved_by: str | None
+
+
+class Approval(AwaitedRequest):
+    """One of all files. `can_decide`: nothing speaks against the caller's deciding it. `position`: its event's."""
+
+    customer_id: UUID
+    recorded_at: AwareDatetime
+    position: int
+    owner: str | None = Field(description="Who manages the account, and so cannot decide")
+    can_decide: bool
 
 
 class OpenTierRequest(Answer):
@@ -543,6 +553,12 @@ class _Page(Answer, Generic[Item]):
 
 class CustomerPage(_Page[ListedCustomer]):
     """By customer id."""
+
+
+class ApprovalPage(_Page[Approval]):
+    """Oldest first, every page as of one position."""
+
+    basis: LogPosition
 
 
 class HistoryPage(_Page[HistoryItem]):

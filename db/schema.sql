@@ -594,6 +594,8 @@ CREATE TABLE read.approvals (
 );
 CREATE INDEX approvals_open_idx ON read.approvals (opened) WHERE closed IS NULL;
 CREATE INDEX approvals_closed_idx ON read.approvals (closed, opened) WHERE closed IS NOT NULL;
+-- Another file may speak of the same person: the eraser asks.
+CREATE INDEX approvals_subject_idx ON read.approvals (subject) WHERE kind = 'PROPOSAL';
 COMMENT ON TABLE read.approvals IS 'Requests that need a second person: open at the positions from opened on and before closed.';
 COMMENT ON COLUMN read.approvals.version IS 'Version of the event that made the request.';
 COMMENT ON COLUMN read.approvals.agreed IS 'From which position on it is approved, while it waits for a hold to be lifted; null when it does not.';
@@ -608,4 +610,4 @@ GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
     read.facts, read.events, read.changes, read.access, read.seen, read.tracking, read.tally, read.approvals
     TO dossier_projector;
 -- Another file's contact person may have the same id: its key is then kept.
-GRANT SELECT ON read.changes, read.tracking TO dossier_eraser;
+GRANT SELECT ON read.changes, read.approvals, read.tracking TO dossier_eraser;

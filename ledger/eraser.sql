@@ -15,17 +15,20 @@ SELECT version, type, entry FROM ledger.event WHERE stream = %(stream)s ORDER BY
 
 -- name: used_elsewhere
 -- Tell whether another stream has values of a subject that it has not erased itself: it is the stream's own subject, or
--- one of its contact persons, known by the read model or, since what that has seen, by the entries.
+-- one of its contact persons, or spoken of in a proposal, known by the read models or, since what they have seen, by the
+-- entries.
 WITH others AS (
     SELECT stream FROM ledger.event WHERE stream = %(subject)s
     UNION
     SELECT customer_id FROM read.changes
     WHERE slot COLLATE "C" >= '/contacts/' || %(subject)s::text AND slot COLLATE "C" < '/contacts/' || %(subject)s::text || '0'
     UNION
+    SELECT customer_id FROM read.approvals WHERE subject = %(subject)s AND kind = 'PROPOSAL'
+    UNION
     SELECT stream
     FROM (
         SELECT stream, version FROM ledger.log
-        WHERE idx >= coalesce((SELECT position FROM read.tracking WHERE projection = 'changes'), 0)
+        WHERE idx >= coalesce((SELECT min(position) FROM read.tracking WHERE projection IN ('changes', 'approvals')), 0)
         UNION ALL
         SELECT stream, version FROM ledger.unsealed
     ) AS recent

@@ -213,4 +213,4 @@ async def inbox(
     cursor = connection.cursor(row_factory=dict_row)
     # unprepared: planned for the filters that are there, not for all that could be
     rows = await (await cursor.execute(_QUERIES["inbox"], params, prepare=False)).fetchall()
-    return [{**row, **row.pop("about")} for row in rows]
+    return [{**{name: value for name, value in row.items() if name != "about"}, **row["about"]} for row in rows]

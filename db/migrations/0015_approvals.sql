@@ -22,6 +22,8 @@ CREATE TABLE read.approvals (
 );
 CREATE INDEX approvals_open_idx ON read.approvals (opened) WHERE closed IS NULL;
 CREATE INDEX approvals_closed_idx ON read.approvals (closed, opened) WHERE closed IS NOT NULL;
+-- Another file may speak of the same person: the eraser asks.
+CREATE INDEX approvals_subject_idx ON read.approvals (subject) WHERE kind = 'PROPOSAL';
 COMMENT ON TABLE read.approvals IS 'Requests that need a second person: open at the positions from opened on and before closed.';
 COMMENT ON COLUMN read.approvals.version IS 'Version of the event that made the request.';
 COMMENT ON COLUMN read.approvals.agreed IS 'From which position on it is approved, while it waits for a hold to be lifted; null when it does not.';
@@ -29,3 +31,4 @@ COMMENT ON COLUMN read.approvals.subject IS 'Of whom the request speaks, or who 
 COMMENT ON COLUMN read.approvals.about IS 'The slots that it would move, and the events that it would record.';
 GRANT SELECT ON read.approvals TO dossier_app, dossier_projector, dossier_reader;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON read.approvals TO dossier_projector;
+GRANT SELECT ON read.approvals TO dossier_eraser;

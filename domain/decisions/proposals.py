@@ -162,7 +162,8 @@ class ApproveProposal(_Answer):
             held = case.file.holder(seen.slot, seen.valid_at or case.now)
             if (None if held is None else held.version) != seen.version:
                 raise RequestStale(
-                    "the file has moved on", FieldError("/proposal_id", f"{seen.slot} has changed since")
+                    "the file has moved on",
+                    FieldError("/proposal_id", f"{_without_value(seen.slot)} has changed since"),
                 )
         self._require_acceptable(case, proposal)
         yield Draft(ProposalApproved(proposal_id=self.proposal_id, comment=self.comment))
@@ -179,9 +180,8 @@ class ApproveProposal(_Answer):
         except RequestStale:
             raise
         except Refusal as refusal:
-            told = [f"{field.pointer}: {field.detail}" if field.pointer else field.detail for field in refusal.fields]
-            fields = [FieldError("/proposal_id", each) for each in told or ["make another proposal"]]
-            raise RequestStale(f"what was proposed is refused by now: {refusal.detail}", *fields) from refusal
+            again = FieldError("/proposal_id", "make another proposal")
+            raise RequestStale(f"what was proposed is refused by now: {refusal.detail}", again) from refusal
 
 
 class RejectProposal(_Answer):
@@ -241,6 +241,11 @@ def _foreseen(case: Case, proposal_id: UUID, proposed: Iterable[ProposedChange])
                 "an initial load is not proposed", FieldError(f"{change.pointer}/initial_load", "leave it out")
             )
         yield from decided(order, change, trial.of(change), lambda: next(ids))
+
+
+def _without_value(slot: str) -> str:
+    """A slot's name without the value that it may hold, which is not everybody's to see."""
+    return pointer(*segments_of(slot)[:2]) if slot.startswith("/identifiers/") else slot
 
 
 def _placeholder(number: int) -> UUID:

@@ -116,6 +116,7 @@ PRIVILEGES = {
     "read.identifier": {"dossier_app": "arwd", "dossier_projector": "r", "dossier_reader": "r"},
     "read.tracking": {"dossier_app": "r", "dossier_eraser": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.tally": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
+    "read.approvals": {"dossier_app": "r", "dossier_eraser": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.facts": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.events": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},
     "read.access": {"dossier_app": "r", "dossier_projector": "arwdD", "dossier_reader": "r"},

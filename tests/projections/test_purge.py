@@ -26,7 +26,7 @@ from tests.make import Stream
 from tests.projections.world import World, a_world
 from tests.server import TestServer
 
-TABLES = ("facts", "events", "changes", "approvals")
+TABLES = ("facts", "events", "changes")
 CUSTOMER = uid(1)
 
 

@@ -33,6 +33,7 @@ WELL_FOUNDED: dict[str, Any] = {
 _ID = "[^/]+"
 _DOCUMENTED: dict[str, type[BaseModel]] = {
     "GET /v1/customers": schemas.CustomerPage,
+    "GET /v1/approvals": schemas.ApprovalPage,
     f"GET /v1/customers/{_ID}": schemas.Profile,
     f"GET /v1/customers/{_ID}/versions/{_ID}": schemas.Profile,
     f"GET /v1/customers/{_ID}/history": schemas.HistoryPage,
@@ -146,9 +147,10 @@ class File:
 
     def propose(self, *changes: dict[str, Any], expect: int = 200, **stated: Any) -> str:
         """Propose changes with good reasons; the proposal's id."""
-        body = {**WELL_FOUNDED, **stated, "changes": list(changes)}
-        answer = self.send("/proposals", body, expect=expect).json()
-        return str(answer["events"][-1]["data"]["proposal_id"]) if expect == 200 else ""
+        proposal_id = str(uuid4())
+        body = {"proposal_id": proposal_id, **WELL_FOUNDED, **stated, "changes": list(changes)}
+        self.send("/proposals", body, expect=expect)
+        return proposal_id
 
     def agree(self, by: Api, *changes: dict[str, Any], **stated: Any) -> list[dict[str, Any]]:
         """Propose changes and have a second person agree to them; the events of these changes."""

@@ -94,6 +94,7 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
         ):
             yield Question(of_file, dict(moment))
     yield Question("/v1/customers", {"limit": 500})
+    yield Question("/v1/approvals", {"customer_id": file.customer_id, "limit": 500})
     for probe in probes:
         yield Question("/v1/customers", {"name": probe})
         for side in ("old", "new"):

@@ -61,6 +61,10 @@ _WRITTEN = {
     "/tier-requests/{request_id}/withdraw": Action.REQUEST_TIER,
     "/tier-requests/{request_id}/approve": Action.DECIDE_TIER,
     "/tier-requests/{request_id}/reject": Action.DECIDE_TIER,
+    "/proposals": Action.PROPOSE,
+    "/proposals/{proposal_id}/withdraw": Action.PROPOSE,
+    "/proposals/{proposal_id}/approve": Action.DECIDE_PROPOSAL,
+    "/proposals/{proposal_id}/reject": Action.DECIDE_PROPOSAL,
     "/erasures": Action.REQUEST_ERASURE,
     "/erasures/{request_id}/withdraw": Action.REQUEST_ERASURE,
     "/erasures/{request_id}/approve": Action.DECIDE_ERASURE,
@@ -77,6 +81,7 @@ PERMISSIONS: Final[dict[str, Action]] = {
     **{f"POST {OF_FILE}{below}": action for below, action in _WRITTEN.items()},
     "GET /v1/customers": Action.READ_PROFILE,
     "POST /v1/customers": Action.REGISTER,
+    "GET /v1/approvals": Action.READ_PROPOSALS,
     "GET /v1/history": Action.READ_AUDIT,
     "POST /v1/portfolio/query": Action.READ_PORTFOLIO,
     "POST /v1/portfolio/diff": Action.READ_PORTFOLIO,
@@ -90,6 +95,7 @@ _BODIES: Final = {
     for below, command, from_path in ROUTES
 } | {
     f"POST {OF_FILE}/changes": EXAMPLES["ChangesBody"],
+    f"POST {OF_FILE}/proposals": EXAMPLES["ProposalBody"],
     "POST /v1/customers": EXAMPLES["RegistrationBody"],
     "POST /v1/portfolio/query": EXAMPLES["PortfolioQueryBody"],
     "POST /v1/portfolio/diff": EXAMPLES["PortfolioDiffBody"],
@@ -119,7 +125,7 @@ class Asked:
         path = self.route.partition(" ")[2].replace("{customer_id}", self.customer_id)
         for name, value in {"version": "1", "tile": "0/000.p/1"}.items():
             path = path.replace(f"{{{name}}}", value)
-        for name in ("contact_id", "need_id", "request_id", "hold_id"):
+        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id"):
             path = path.replace(f"{{{name}}}", str(uuid4()) if f"{{{name}}}" in path else "")
         return path
 
