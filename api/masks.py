@@ -61,10 +61,9 @@ def _of_any(roles: frozenset[Role], scopes: frozenset[str] | None) -> _OfAny:
 
 def mask_for(request: Request, owner: str | None) -> Mask | None:
     """The mask of a customer of whom it is known who manages the account, and nothing else."""
-    principal = principal_of(request)
-    if sees_everything(principal):
-        return None
-    return Mask(ceiling(principal, Resource({} if owner is None else {"ACCOUNT_MANAGER": owner})))
+    resource = Resource({} if owner is None else {"ACCOUNT_MANAGER": owner})
+    highest = ceiling(principal_of(request), resource)
+    return None if highest is HIGHEST else Mask(highest)
 
 
 def not_visible(place: str, name: str, level: Sensitivity) -> Problem:
