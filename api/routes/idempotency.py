@@ -10,15 +10,14 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.answers import json_response
-from api.dependencies import actor_of, reading
-from api.direct_route import DirectRoute
+from api.dependencies import reading
+from api.direct_route import DirectRoute, requires
 from api.errors import Problem
 from api.parameters import invalid_parameter
 from api.schemas import UsedIdempotencyKey
-from domain.errors import FieldError, RoleRequired
+from domain.access import Action
 from projections.idempotency import used_key
 
-AUDITOR: Final = "auditor"
 _LONGEST_KEY: Final = 255
 
 router: Final = APIRouter(
@@ -27,12 +26,12 @@ router: Final = APIRouter(
 
 
 @router.get("/idempotency/{key:path}", openapi_extra=openapi.read(UsedIdempotencyKey, path_names=("key",)))
+@requires(Action.READ_AUDIT)
 async def read_idempotency_key(request: Request, key: str) -> Response:
     """The one request that took effect under a key: who sent it, on which customer, which versions, when.
 
-    Repetitions were answered from the record and recorded nothing. Needs the role `auditor`.
+    Repetitions were answered from the record and recorded nothing.
     """
-    _require_auditor(request)
     if "\x00" in key or len(key) > _LONGEST_KEY:
         raise invalid_parameter("key", f"a text of at most {_LONGEST_KEY} characters is needed")
     async with reading(request) as connection:
@@ -40,12 +39,3 @@ async def read_idempotency_key(request: Request, key: str) -> Response:
     if found is None:
         raise Problem("key-unknown", 404, "No such key", "nothing was recorded under this idempotency key")
     return json_response({"key": key, **asdict(found)})
-
-
-def _require_auditor(request: Request) -> None:
-    if AUDITOR not in actor_of(request).roles:
-        raise RoleRequired(
-            "only an auditor looks up idempotency keys",
-            FieldError("Authorization", f"needs the role {AUDITOR}"),
-            role=AUDITOR,
-        )

@@ -125,7 +125,7 @@ def test_who_is_no_auditor_is_told(
     monkeypatch.setenv("DOSSIER_TOKEN", at_work("token", "--actor", "u-9").out.strip())
     outcome = at_work("evidence", "--customer", customer, "--to", tmp_path / "pack")
     assert outcome.exit_code == 3
-    assert "auditor" in outcome.err
+    assert "evidence:export" in outcome.err
 
 
 def test_a_place_that_cannot_be_written_is_told(at_work: Dossier, customer: str, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_of_a_key_without_a_request_nothing_is_told(auditor: Api) -> None:
     assert _look_up(auditor, "a\x00b", expect=422)["type"] == "urn:dossier:problem:invalid-parameter"
 
 
-def test_nobody_but_auditors_looks_keys_up(service: Service, li_na: Api) -> None:
+def test_nobody_who_may_not_search_the_audit_trail_looks_keys_up(service: Service, li_na: Api) -> None:
     for somebody in (li_na, service.as_("u-2", "viewer"), service.as_("u-3", "administrator")):
-        assert _look_up(somebody, "key", expect=403)["type"] == "urn:dossier:problem:role-required"
+        assert _look_up(somebody, "key", expect=403)["permission"] == "audit:view"
     assert _look_up(service.anonymous, "key", expect=401)
