@@ -16,6 +16,7 @@ from cli.options import DataOption, JsonOption, load_settings, print_json
 from cli.read import CustomerArgument
 from cli.scrub import scrub
 from cli.tables import TIMES, erasures_table, people_console, plain_time
+from domain.masking import is_marker
 
 erasures = typer.Typer(
     name="erasures", help="Requests for erasure, and what became of them.", no_args_is_help=True, add_completion=False
@@ -89,7 +90,8 @@ def _lines(request: Mapping[str, Any]) -> Iterator[str]:
     yield f"state             {request['state']}"
     for name, step in steps.items():
         if step is not None:
-            words = step.get("reason") or step.get("comment")
+            told = step.get("reason") or step.get("comment")
+            words = "masked" if is_marker(told) else told
             yield f"{name:<18}{step['at']} by {step['by']}{f': {words}' if words else ''}"
     if request["erased"] is not None:
         yield f"by event          {request['erased']['event_id']} at position {request['erased']['position']}"

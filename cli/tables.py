@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.masking import is_marker
 from domain.slots import kind_of
 from domain.values import BUSINESS_TIMEZONE
 
@@ -36,7 +37,7 @@ def profile_table(file: Mapping[str, Any]) -> Table:
     """One row per field of the file."""
     states = [file.get("customer_kind"), file.get("file_state"), file.get("existence")]
     told = " · ".join(str(state) for state in states if state not in {None, "LIVE", "EFFECTIVE"})
-    table = _table("field", "value", title=Text(f"{file.get('display_name') or '?'}  ({told})", style="bold"))
+    table = _table("field", "value", title=Text(f"{_words(file.get('display_name')) or '?'}  ({told})", style="bold"))
     table.caption = Text(str(file.get("customer_id", "")))
     for path, value in _slots("", {name: part for name, part in file.items() if name not in _NOT_SHOWN}):
         table.add_row(_path(path), _value(value))
@@ -195,13 +196,19 @@ def _actor(actor: Any, approved_by: Any = None) -> Text:
 
 def _reason(reason: Any) -> str:
     if isinstance(reason, Mapping):
-        return ": ".join(str(part) for part in (reason.get("code"), reason.get("text")) if part)
+        told = [reason] if is_marker(reason) else [reason.get("code"), reason.get("text")]
+        return ": ".join(map(_words, filter(None, told)))
     return str(reason or "")
+
+
+def _words(words: Any) -> str:
+    """Words, or that they are not for whoever asks."""
+    return f"masked ({words['class'].lower()})" if is_marker(words) else str(words or "")
 
 
 def _evidence(evidence: Any) -> Iterator[str]:
     for item in evidence or []:
-        yield " ".join(str(item[name]) for name in ("document_id", "url", "note") if item.get(name))
+        yield " ".join(_words(item[name]) for name in ("document_id", "url", "note") if item.get(name))
 
 
 def _period(times: Mapping[str, Any]) -> Text:
@@ -227,6 +234,8 @@ def _value(value: Any) -> Text:
             return Text(code)
         case {"erased": True, "by": str(), **rest} if not rest:
             return Text("erased", style="dim")
+        case dict() if is_marker(value):
+            return Text(_words(value), style="dim")
         case dict() if value:
             shown = {name: part for name, part in value.items() if part not in (None, [])}
             return Text(", ").join(Text(f"{name} ").append_text(_value(part)) for name, part in shown.items())

@@ -65,6 +65,15 @@ def test_blame_names_the_person_and_the_reason(dossier: Dossier) -> None:
     assert {"/tier/VALUE", "/identity/legal_name", "/primary_contact"} <= {row["path"] for row in rows}
 
 
+def test_what_the_token_does_not_show_is_masked(dossier: Dossier, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = dossier("token", "--actor", "u-9", "--role", "viewer").out.strip()
+    monkeypatch.setenv("DOSSIER_TOKEN", token)
+    for verb in ("show", "history", "blame"):
+        outcome = dossier(verb, YUNLAN)
+        assert "masked (confidential)" in outcome.out, verb
+        assert "{" not in outcome.out, verb
+
+
 def test_a_diff_names_causes(dossier: Dossier) -> None:
     history = dossier("history", YUNLAN, "--json", "--limit", 500).json()["items"]
     positions = [event["position"] for event in history]
