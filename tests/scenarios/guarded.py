@@ -24,7 +24,7 @@ _WHEN: dict[str, dict[str, Any]] = {"now": {}, "late": {"days": -5}, "early": {"
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            "contact details point left attribute removed need revised home ric revoked corrected retracted"
+            "contact details point left attribute removed need revised home ric revoked proposed corrected retracted"
             " verified tag".split()
         ),
         st.sampled_from(sorted(_WHEN)),
@@ -37,9 +37,10 @@ STEPS = st.lists(
 
 @dataclass
 class Guarded:
-    """A file, its writer, and the canaries in it with their classes."""
+    """A file as its writer sees it, who agrees to what the writer proposes, and the canaries with their classes."""
 
     file: File
+    second: Api
     canaries: dict[str, Sensitivity] = field(default_factory=dict)
     _facts: list[tuple[dict[str, Any], Sensitivity]] = field(default_factory=list)
     _contacts: list[tuple[str, str]] = field(default_factory=list)
@@ -47,8 +48,8 @@ class Guarded:
     _numbers: list[str] = field(default_factory=list)
 
     @classmethod
-    def opened(cls, writer: Api, owner: str) -> Guarded:
-        guarded = cls(writer.file(""))
+    def opened(cls, writer: Api, second: Api, owner: str) -> Guarded:
+        guarded = cls(writer.file(""), second)
         point = {"kind": "EMAIL", "value": guarded.mail()}
         body: dict[str, Any] = {
             "contact": {"name": guarded.text(CONFIDENTIAL), "points": [point]},
@@ -64,7 +65,9 @@ class Guarded:
         """Each step there is, once."""
         for number, name in enumerate(["contact", "details", "point", "attribute", "need", "revised", "home", "ric"]):
             self.take(name, ["now", "late", "early"][number % 3])
-        for name in ("corrected", "verified", "retracted", "ric", "revoked", "attribute", "removed", "left", "tag"):
+        for name in ("corrected", "verified", "retracted", "attribute", "removed", "left", "tag"):
+            self.take(name, "now")
+        for name in ("ric", "revoked", "ric", "proposed"):
             self.take(name, "now")
         return self
 
@@ -95,15 +98,17 @@ class Guarded:
         getattr(self, f"_{name}")(effective)
 
     def _record(self, level: Sensitivity, command: str, /, **body: Any) -> dict[str, Any]:
-        """With reasons that would give the value away."""
-        why: dict[str, Any] = {
+        event = self.file.record(command, **self._why(level), **body)
+        self._facts.append((event, level))
+        return event
+
+    def _why(self, level: Sensitivity) -> dict[str, Any]:
+        """Reasons that would give the value away."""
+        return {
             "reason": {"code": "BACKDATED", "text": self.text(level)},
             "evidence": [{"note": self.text(level), "url": f"https://example.com/{self.text(level)}"}],
             "source": {"kind": "VISIT", "detail": self.text(level), "url": f"https://example.com/{self.text(level)}"},
         }
-        event = self.file.record(command, **why, **body)
-        self._facts.append((event, level))
-        return event
 
     def _contact(self, when: dict[str, Any]) -> None:
         names = {name: self.text(CONFIDENTIAL) for name in ("name", "title", "department")}
@@ -159,11 +164,19 @@ class Guarded:
         self._numbers.append(number)
 
     def _revoked(self, _when: dict[str, Any]) -> None:
+        for revocation in self._revocations():
+            self.file.agree(self.second, revocation, **self._why(SENSITIVE))
+
+    def _proposed(self, _when: dict[str, Any]) -> None:
+        for revocation in self._revocations():
+            self.file.propose(revocation, **self._why(SENSITIVE))
+
+    def _revocations(self) -> list[dict[str, Any]]:
+        """Of one number that shows, if there is any of which that was not asked yet."""
         shown = self.file.profile().get("identifiers", {}).get("CN_RIC", {})
-        for number in [number for number in self._numbers if number in shown][:1]:
-            self._record(SENSITIVE, "/identifiers/revoke", scheme="CN_RIC", value=number)
-            self._facts.pop()
-            self._numbers.remove(number)
+        numbers = [number for number in self._numbers if number in shown][:1]
+        self._numbers = [number for number in self._numbers if number not in numbers]
+        return [{"type": "customer.identifier-revoked", "scheme": "CN_RIC", "value": number} for number in numbers]
 
     def _corrected(self, _when: dict[str, Any]) -> None:
         replacements: dict[str, Any] = {
