@@ -70,6 +70,10 @@ class CustomerUnknown(Refusal):
     """There is no file under that id."""
 
 
+class StaffUnknown(Refusal):
+    """Nobody of that id is recorded as a member of staff."""
+
+
 class AlreadyRegistered(Refusal):
     """The id that a registration asked for names an existing file."""
 
@@ -119,6 +123,10 @@ class FourEyesViolation(Refusal):
         refusal = cls(detail, *fields)
         refusal.customer_id, refusal.rule = customer_id, rule
         return refusal
+
+
+class OwnStaffRecord(Refusal):
+    """Nobody changes what the service knows of themselves, or lets themselves act in somebody's place."""
 
 
 class RequestStale(Refusal):

@@ -3,7 +3,18 @@
 One module per group of the event table; importing this declares them all.
 """
 
-from domain.events import access, classification, contacts, identity, lifecycle, needs, privacy, proposals, quality
+from domain.events import (
+    access,
+    classification,
+    contacts,
+    identity,
+    lifecycle,
+    needs,
+    privacy,
+    proposals,
+    quality,
+    staff,
+)
 from domain.events.base import EVENT_TYPES, Payload, Personal, RecordedEvent
 from domain.events.envelope import Actor, ActorKind, Circumstances, Envelope, Evidence, Proposed, Reason, Source
 
@@ -29,4 +40,5 @@ __all__ = [
     "privacy",
     "proposals",
     "quality",
+    "staff",
 ]

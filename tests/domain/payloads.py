@@ -86,12 +86,21 @@ _VIEW = {"principal": "u-1", "kind": "VIEW", "of": "PROFILE", "highest": "INTERN
 _ONE_VIEW = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "purpose": {"code": "SALES"}}}
 _SEARCH = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "kind": "SEARCH", "answered": {"rows": 1, "question": {}}}}
 _VIEWS = {"began_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:00:01Z", "viewed": [_VIEW]}
+_PERIOD = {"effective_from": "2026-01-01", "effective_to": "2026-02-01"}
 _OF_SERVICE: dict[str, list[dict[str, Any]]] = {
     "access.profile-viewed": [_ONE_VIEW],
     "access.sensitive-data-viewed": [_ONE_VIEW],
     "access.profile-exported": [_ONE_VIEW],
     "access.search-run": [_SEARCH],
     "access.profiles-viewed": [_VIEWS],
+    "staff.member-recorded": [{"subject": "u-1", "name": "n", "kind": "SERVICE", "team": "t"}],
+    "staff.roles-assigned": [{"roles": ["editor"], **_PERIOD}],
+    "staff.manager-assigned": [{"manager": None, **_PERIOD}],
+    "staff.delegated": [{"delegation_id": uid(80), "to": "u-2", "scope": ["customer:view"], **_PERIOD}],
+    "staff.delegation-ended": [{"delegation_id": uid(80), "effective_from": "2026-01-02"}],
+    "staff.training-completed": [{"training": "T", "completed_on": "2026-01-01", "valid_until": "2026-12-31"}],
+    "staff.deactivated": [{}],
+    "staff.reactivated": [{}],
 }
 _CONTENTS["tier-reassignment-requested"][0].pop("comment")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from domain.events import Actor, Circumstances, Envelope, Evidence, Payload, Reason, RecordedEvent, Source
@@ -86,6 +87,17 @@ from domain.events.quality import (
     VerificationMethod,
     VerificationResult,
 )
+from domain.events.staff import (
+    Deactivated,
+    Delegated,
+    DelegationEnded,
+    ManagerAssigned,
+    MemberRecorded,
+    Reactivated,
+    RolesAssigned,
+    StaffKind,
+    TrainingCompleted,
+)
 from domain.purposes import Purpose, PurposeCode
 from domain.slots import Sensitivity
 from domain.values import Budget
@@ -97,6 +109,7 @@ OTHER_CONTACT = UUID("01900000-0000-7000-8000-000000000003")
 ITEM = UUID("01900000-0000-7000-8000-000000000004")
 EARLIER_EVENT = UUID("01900000-0000-7000-8000-000000000005")
 
+_PERIOD: Final[dict[str, datetime]] = {"effective_from": at("2026-03-02"), "effective_to": at("2026-09-02")}
 _VIEW = View(
     principal="u-118",
     principal_kind=ActorKind.HUMAN,
@@ -257,6 +270,14 @@ PAYLOADS: tuple[Payload, ...] = (
     ProfileExported(at=at("2026-03-02T08:29"), view=_LISTED),
     SearchRun(at=at("2026-03-02T08:29"), view=_LISTED),
     ProfilesViewed(began_at=at("2026-03-02T08:29"), ended_at=at("2026-03-02T08:30"), viewed=(_VIEW, _LISTED)),
+    MemberRecorded(subject="u-204", name="陈思敏", kind=StaffKind.HUMAN, team="深圳大客户部"),
+    RolesAssigned(roles=("editor", "risk"), **_PERIOD),
+    ManagerAssigned(manager="u-301", **_PERIOD),
+    Delegated(delegation_id=ITEM, to="u-118", scope=("customer:view",), **_PERIOD),
+    DelegationEnded(delegation_id=ITEM, effective_from=at("2026-04-01")),
+    TrainingCompleted(training="DATA_PROTECTION", completed_on=date(2026, 3, 2), valid_until=date(2027, 3, 1)),
+    Deactivated(),
+    Reactivated(),
 )
 
 
