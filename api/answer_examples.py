@@ -40,6 +40,35 @@ _HASH: Final = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
 _OTHER_HASH: Final = "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw="
 _NOTE: Final = f"dossier.local/1f0a4d0e\n3\n{_HASH}\n\n— dossier.local/1f0a4d0e 6Zq0…\n"
 
+_MEMBER: Final = {
+    "subject": "u-118",
+    "name": "Li Na",
+    "kind": "HUMAN",
+    "team": "Shenzhen",
+    "active": True,
+    "roles": ["editor"],
+    "manager": "u-301",
+    "delegations": [
+        {
+            "delegation_id": _REQUEST,
+            "to": "u-133",
+            "scope": ["customer:view"],
+            "effective_from": _FROM,
+            "effective_to": _NOW,
+        }
+    ],
+    "trainings": [{"training": "DATA_PROTECTION", "completed_on": "2026-03-02", "valid_until": "2027-03-01"}],
+}
+_OF_STAFF: Final = {
+    "event_id": _EVENT,
+    "type": "staff.roles-assigned",
+    "version": 4,
+    "recorded_at": _RECORDED,
+    "actor": {"id": "u-900", "kind": "HUMAN", "name_at_time": None, "roles": ["administrator"], "on_behalf_of": None},
+    "reason": {"code": None, "text": "moves to customer care"},
+    "data": {"roles": ["editor"], "effective_from": _FROM, "effective_to": None},
+}
+
 _IN_LOG: Final = {
     "customer_id": _CUSTOMER,
     **_EVENT_PLACE,
@@ -405,5 +434,12 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "hashes": [_OTHER_HASH],
         "checkpoint": _NOTE,
     },
+    "StaffMember": {
+        **_MEMBER,
+        "basis": {"known_at": _NOW, "valid_at": _NOW, "version": 4},
+    },
+    "StaffPage": {"items": [_MEMBER], "next_page_token": None},
+    "StaffHistoryPage": {"items": [_OF_STAFF], "next_page_token": None},
+    "StaffRecorded": {"subject": "u-118", "stream": "0a3e9e3e-54e6-5b0a-b0f9-4a3a3e6f8f10", **_OF_STAFF},
     "ConsistencyProof": {"from_size": 2, "hashes": [_OTHER_HASH], "checkpoint": _NOTE},
 }

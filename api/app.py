@@ -51,6 +51,10 @@ from api.routes import (
     replay,
     timelines,
 )
+from api.routes import (
+    staff as staff_routes,
+)
+from api.staff_directory import StaffDirectory
 from api.standings import Standing, Standings
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
@@ -67,6 +71,8 @@ from ledger.records import Records
 from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
 from ledger.scrub_record import ScrubRecord
+from ledger.service_records import ServiceRecords
+from ledger.staff_records import StaffRecords
 from ledger.writer import Writer
 from projections.basis import all_known_by
 from projections.blame import blamed
@@ -119,7 +125,8 @@ def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
         portfolio,
         portfolio_diff,
     )
-    for router in (*(routes.router for routes in (commands, *reads, evidence, health, metrics, log)), log.proofs):
+    others = (staff_routes, evidence, health, metrics, log)
+    for router in (*(routes.router for routes in (commands, *reads, *others)), log.proofs):
         # Not include_router: an included router matches every request twice, and has nothing to add here.
         app.router.routes.extend(map(_guarded, router.routes))
     openapi.install(app)
@@ -152,7 +159,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
     keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
     files, current_profiles = ProfileView(), CurrentProfiles()
-    records = Records(Ledger(writers, keys), writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
+    ledger = Ledger(writers, keys)
+    records = Records(ledger, writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
     writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
     writer.start()
     gathering = partial(
@@ -168,11 +176,15 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     app.state.strangers = asyncio.Semaphore(STRANGERS)
     log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
     app.state.scrub_record = ScrubRecord.of(settings.data)
-    verifier = verifier_of(settings)
+    staff_records = StaffRecords(ServiceRecords(ledger, writers, keys, new_id=uuid7), writers, keys, new_id=uuid7)
+    staff = StaffDirectory(staff_records)
+    verifier = verifier_of(settings, staff)
     app.state.service = Service(
         writer,
         readers,
         verifier,
+        staff,
+        staff_records,
         uuid7,
         records.read_history,
         BodyRooms(settings.body_bytes),
@@ -203,6 +215,7 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     try:
         async with (
             verifier.keys.kept(),
+            staff.kept(),
             forgetting(
                 current_profiles.forget_unused,
                 files.forget,

@@ -11,17 +11,18 @@ from cryptography.hazmat.primitives import serialization
 from api.claims import Expected
 from api.issuer import IssuerKeys
 from api.key_set import KeySet, UnusableSet, key_of
+from api.staff_directory import StaffDirectory
 from api.tokens import TokenVerifier
 from settings import Settings
 
 _OF_DEVELOPMENT: Final = frozenset(["at+jwt", "jwt", ""])
 
 
-def verifier_of(settings: Settings) -> TokenVerifier:
+def verifier_of(settings: Settings, staff: StaffDirectory) -> TokenVerifier:
     """The verifier of the settings' tokens. Raises ValueError when they do not say whose, or name an unusable key."""
     if settings.issuer_obstacle is not None:
         raise ValueError(settings.issuer_obstacle)
-    return TokenVerifier(_keys(settings), _expected(settings))
+    return TokenVerifier(_keys(settings), _expected(settings), staff)
 
 
 def _keys(settings: Settings) -> IssuerKeys:

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from api.key_set import ALGORITHMS
 from api.strict_json import NotStrictJson, strict_object
-from domain.access import Principal, roles_named
 from domain.events import Actor
 from domain.events.envelope import ActorKind
 from domain.slots import segments_of
@@ -64,11 +63,11 @@ class Header(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who a token speaks for, by its issuer's word alone: as it is recorded, and as it is judged what they may do."""
+class Claims:
+    """Who a token speaks for, by its issuer's word alone. `scopes` None: it names none, so none narrows."""
 
     actor: Actor
-    principal: Principal
+    scopes: frozenset[str] | None
     expires_at: float
     """Seconds since 1970, the leeway included."""
 
@@ -92,7 +91,7 @@ def header_of(token: str, expected: Expected) -> Header:
     return Header(algorithm, kid)
 
 
-def caller_of(payload: bytes, expected: Expected, now: float) -> Caller:
+def claims_of(payload: bytes, expected: Expected, now: float) -> Claims:
     """Who a token speaks for whose signature has been verified. Raises Unfit."""
     claims = _object(payload, "claims")
     if not (isinstance(issuer := claims.get("iss"), str) and issuer == expected.issuer):
@@ -106,9 +105,7 @@ def caller_of(payload: bytes, expected: Expected, now: float) -> Caller:
         raise Unfit("it was issued in the future")
     if "nbf" in claims and _instant(claims, "nbf") > now + leeway:
         raise Unfit("it is not valid yet")
-    actor, scopes = _actor(claims, expected), _scopes(_at(claims, expected.scope_claim))
-    principal = Principal(actor.id, actor.kind, roles_named(actor.roles), scopes, actor.on_behalf_of)
-    return Caller(actor, principal, expires_at)
+    return Claims(_actor(claims, expected), _scopes(_at(claims, expected.scope_claim)), expires_at)
 
 
 def _require_audience(audience: Any, expected: str) -> None:
@@ -168,11 +165,9 @@ def _kind(claims: Mapping[str, Any], expected: Expected) -> ActorKind:
 
 
 def _scopes(stated: Any) -> frozenset[str] | None:
-    """RFC 8693: a text of words apart by blanks. Some issuers list the words."""
+    """RFC 8693: a text of words apart by blanks."""
     if stated is None:
         return None
-    if isinstance(stated, list) and all(isinstance(word, str) for word in stated):
-        stated = " ".join(stated)
     if not isinstance(stated, str) or not _SCOPES.fullmatch(stated):
         raise Unfit("its claim scope is no list of words")
     return frozenset(stated.split())

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect
 from api.accounts import account_of
 from api.bodies import LISTED, LONGEST_BODY_BYTES
 from api.budgets import Budget
-from api.claims import Caller
+from api.callers import Caller
 from api.current_profiles import CurrentProfiles
 from api.epochs import KnownEpochs
 from api.errors import Problem
@@ -34,6 +34,7 @@ from api.parameters import flag, require_known_parameters
 from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
+from api.staff_directory import StaffDirectory
 from api.tokens import TokenVerifier, unauthorized
 from domain.access import Action, Principal
 from domain.decisions import Change, NewId, Order
@@ -42,6 +43,7 @@ from domain.events import Actor
 from domain.file import CustomerFile
 from domain.policy import Policy
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
+from ledger.staff_records import StaffRecords
 from ledger.writer import Writer
 from projections.basis import KnownBy
 from projections.blame import BlameAsked, Blamed
@@ -62,6 +64,8 @@ class Service:
     writer: Writer
     readers: AsyncConnectionPool[AsyncConnection[TupleRow]]
     verifier: TokenVerifier
+    staff: StaffDirectory
+    staff_records: StaffRecords
     new_id: NewId
     fold: Callable[[UUID], CustomerFile]
     """Folds a customer's whole stream, blocking; for the rare profile row of another fold version."""
@@ -278,16 +282,21 @@ def submission_of(
         tuple(changes),
         actor,
         request_id=None if account is None else account.stated_id,
-        idempotency_key=None if dry_run else _idempotency_key(request),
+        idempotency_key=None if dry_run else idempotency_key(request),
         trace_id=None if account is None else account.stated_trace_id,
     )
     return Submission(
         order,
         NewFile() if new else _expected(request),
-        hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest(),
+        digest_of(request, body),
         _identifiers(changes),
         dry_run,
     )
+
+
+def digest_of(request: Request, body: bytes) -> bytes:
+    """What tells a request from another one under the same idempotency key."""
+    return hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest()
 
 
 def _require_permitted(request: Request, changes: Sequence[Change]) -> None:
@@ -314,7 +323,8 @@ def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
     return frozenset(named)
 
 
-def _idempotency_key(request: Request) -> str:
+def idempotency_key(request: Request) -> str:
+    """Under what a write may be sent again. Raises Problem 400."""
     key = request.headers.get("idempotency-key", "").strip('"')
     if not key:
         raise Problem(

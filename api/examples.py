@@ -165,6 +165,18 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "columns": ["customer_id", "/tier/VALUE/code", "/owner/ACCOUNT_MANAGER"],
     },
+    "RecordMember": {"subject": "u-118", "name": "Li Na", "team": "Shenzhen"},
+    "AssignRolesBody": {"roles": ["editor"], "reason": {"text": "moves to customer care"}},
+    "AssignManagerBody": {"manager": "u-301"},
+    "DelegateBody": {
+        "to": "u-133",
+        "effective_to": "2027-01-08",
+        "reason": {"text": "away until then"},
+    },
+    "EndDelegationBody": {"reason": {"text": "back earlier"}},
+    "RecordTrainingBody": {"training": "DATA_PROTECTION", "completed_on": "2026-03-02", "valid_until": "2027-03-01"},
+    "DeactivateBody": {"reason": {"text": "has left"}},
+    "ReactivateBody": {"reason": {"text": "has come back"}},
     "EvidenceBody": {"customer_id": "0198c0de-0000-7000-8000-000000000001", "disclose": ["1", "3.0"]},
     "PortfolioDiffBody": {
         "from": {"known_at": "2026-03-31T23:59:59+08:00"},

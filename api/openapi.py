@@ -115,6 +115,19 @@ def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[s
     }
 
 
+def write_staff(model: type[BaseModel], answer: type[BaseModel], *path_ids: str, opens_file: bool = False) -> Described:
+    """The `openapi_extra` of a route that records something of a member of staff, or `opens_file` of a new one."""
+    answered = _answer(answer, "Recorded", {"Idempotent-Replayed": _WRITE_HEADERS["Idempotent-Replayed"]})
+    return {
+        "requestBody": {"required": True, "content": _content(model, EXAMPLES[model.__name__])},
+        "parameters": [
+            *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
+            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever."),
+        ],
+        "responses": {"200": answered, **({"201": answered} if opens_file else {}), "default": _PROBLEM},
+    }
+
+
 def read(
     answer: type[BaseModel],
     *parameters: str,

@@ -5,17 +5,20 @@ Answers are made as bytes, not through these models; every answer of every scena
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
+from domain.access import Action
 from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
 from domain.events.envelope import Actor, Certainty, Proposed, SourceKind
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
 from domain.events.privacy import HoldBasis, LegalBasis
 from domain.events.quality import VerificationMethod, VerificationResult
+from domain.events.staff import StaffKind
 from domain.pending import RequestKind
 from domain.slots import Sensitivity
 
@@ -770,3 +773,75 @@ class ConsistencyProof(Answer):
     from_size: int
     hashes: list[str]
     checkpoint: str
+
+
+# Members of staff
+
+
+class StaffDelegation(Answer):
+    """`to` acts in the member's place, in the actions of `scope`; without any, in all that `to` may do anyway."""
+
+    delegation_id: UUID
+    to: str
+    scope: list[Action]
+    effective_from: AwareDatetime
+    effective_to: AwareDatetime
+
+
+class StaffTraining(Answer):
+    training: str
+    completed_on: date
+    valid_until: date
+
+
+class StaffMemberNow(Answer):
+    """A member of staff. Delegations and trainings are those that hold."""
+
+    subject: str
+    name: str
+    kind: StaffKind
+    team: str | None
+    active: bool
+    roles: list[str]
+    manager: str | None
+    delegations: list[StaffDelegation]
+    trainings: list[StaffTraining]
+
+
+class StaffBasis(Answer):
+    """As known at one moment, as true at another; `version`: the last event that was known."""
+
+    known_at: AwareDatetime
+    valid_at: AwareDatetime
+    version: int
+
+
+class StaffMember(StaffMemberNow):
+    basis: StaffBasis
+
+
+class StaffPage(_Page[StaffMemberNow]):
+    pass
+
+
+class StaffEvent(Answer):
+    """What was recorded of a member of staff."""
+
+    event_id: UUID
+    type: str
+    version: int
+    recorded_at: AwareDatetime
+    actor: Actor
+    reason: Reason | None
+    data: dict[str, Any]
+
+
+class StaffHistoryPage(_Page[StaffEvent]):
+    pass
+
+
+class StaffRecorded(StaffEvent):
+    """`stream`: under which the log has the events of this member."""
+
+    subject: str
+    stream: UUID

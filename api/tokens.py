@@ -1,9 +1,9 @@
-"""Who is asking: bearer tokens, verified by the issuer's public keys; the actor comes from nowhere else.
+"""Who is asking: bearer tokens, verified by the issuer's public keys; the caller comes from nowhere else.
 
-A verified token is remembered until it expires, with what it grants, so that a busy client costs one signature check: a
-look into a table.
-What must stay true: nothing is remembered longer than what it was concluded from. When the issuer's keys change,
-everything is forgotten.
+A verified token is remembered until it expires, with what its roles and scopes allow, so that a busy client costs one
+signature check, and after it a look into a table. What must stay true: nothing is remembered longer than what it was
+concluded from. When the issuer's keys change, everything is forgotten; when something is recorded of a member of
+staff, all that has to do with them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Final
 
 import jwt
 
-from api.claims import Caller, Expected, Unfit, caller_of, header_of
+from api.callers import Caller, Concluded, caller_of
+from api.claims import Claims, Expected, Unfit, claims_of, header_of
 from api.errors import Problem
 from api.issuer import IssuerKeys
 from api.key_set import ALGORITHMS, KeyUnfit, KeyUnknown
+from api.staff_directory import StaffDirectory
 
 _REMEMBERED: Final = 10_000
 _SIGNATURES: Final = jwt.PyJWS(sorted(ALGORITHMS))
@@ -36,33 +38,46 @@ class SignedByUnknownKey(Unauthorized):
 
 
 class TokenVerifier:
-    """Turns a token into who it speaks for."""
+    """Turns a token into its caller."""
 
-    def __init__(self, keys: IssuerKeys, expected: Expected) -> None:
+    def __init__(self, keys: IssuerKeys, expected: Expected, staff: StaffDirectory | None = None) -> None:
+        """`staff` None: whatever tokens say of roles is so."""
         self.keys = keys
         self._expected = expected
-        self._verified: OrderedDict[str, Caller] = OrderedDict()
+        self._staff = staff
+        self._verified: OrderedDict[str, Concluded] = OrderedDict()
         keys.when_changed(self._verified.clear)
+        if staff is not None:
+            staff.when_changed(self._forget)
 
     def caller(self, token: str) -> Caller:
-        """The acting person or service. Raises Unauthorized, or Problem 503 while no key of the issuer is at hand."""
+        """The acting person or service.
+
+        Raises Unauthorized, Problem 403 for who may not come in, 503 while the issuer's keys or the staff are unknown.
+        """
         remembered = self._verified.get(token)
-        if remembered is not None and time.time() < remembered.expires_at:
-            return remembered
-        caller = self._caller(token)
-        self._verified[token] = caller
+        if remembered is not None and time.time() < remembered.until:
+            return remembered.caller
+        concluded = caller_of(self._claims(token), self._staff)
+        self._verified[token] = concluded
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
-        return caller
+        return concluded.caller
 
-    def _caller(self, token: str) -> Caller:
+    def _forget(self, subjects: frozenset[str]) -> None:
+        """Forget the callers who are these members of staff, or act for them."""
+        for token, ((actor, _), _) in list(self._verified.items()):
+            if actor.id in subjects or actor.on_behalf_of in subjects:
+                del self._verified[token]
+
+    def _claims(self, token: str) -> Claims:
         try:
             header = header_of(token, self._expected)
             if not self.keys.current.keys:
                 raise Problem("issuer-unavailable", 503, "Tokens cannot be verified", "come back in a moment")
             key = self.keys.current.key_for(header.kid, header.algorithm)
             payload = _SIGNATURES.decode_complete(token, key, [header.algorithm])["payload"]
-            return caller_of(payload, self._expected, time.time())
+            return claims_of(payload, self._expected, time.time())
         except Unfit as error:
             raise _invalid(str(error)) from error
         except KeyUnknown as error:

@@ -26,7 +26,7 @@ from domain.events.staff import (
     TrainingCompleted,
 )
 from domain.facts import ABSENT, Fact, Timeline, holder_at, timeline
-from domain.values import BUSINESS_TIMEZONE
+from domain.values import BUSINESS_TIMEZONE, EARLIEST
 
 _MEMBER: Final = "/member"
 _ACTIVE: Final = "/active"
@@ -79,6 +79,9 @@ class StaffFile:
     """All that is known of a member of staff after the events applied so far. Version 0: nothing."""
 
     version: int = 0
+    recorded_at: datetime = EARLIEST
+    """Of the last of them: what it says holds, although the clock of who asks may be behind the database's."""
+    subject: str | None = None
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _timelines: dict[str, Timeline] = field(default_factory=dict)
     delegated: dict[UUID, Delegated] = field(default_factory=dict)
@@ -92,7 +95,7 @@ class StaffFile:
 
     def apply(self, event: RecordedEvent) -> None:
         """Fold one event in, the next of the stream."""
-        self.version = event.envelope.version
+        self.version, self.recorded_at = event.envelope.version, event.envelope.recorded_at
         for fact in self._facts_of(event):
             self._facts.setdefault(fact.slot, []).append(fact)
             self._timelines.pop(fact.slot, None)
@@ -139,6 +142,7 @@ class StaffFile:
         match payload := event.payload:
             case MemberRecorded():
                 slot, value = _MEMBER, payload
+                self.subject = payload.subject
             case RolesAssigned(effective_from=start, effective_to=end):
                 slot, value = _ROLES, payload.roles
             case ManagerAssigned(effective_from=start, effective_to=end):

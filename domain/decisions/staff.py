@@ -17,7 +17,6 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from domain.access import Action, Role
-from domain.code_schemes import policy
 from domain.decisions.base import NewId
 from domain.errors import (
     EffectiveDateOutOfRange,
@@ -48,6 +47,8 @@ from domain.staff import StaffFile, StaffMember, midnight
 from domain.values import BUSINESS_TIMEZONE, Code, Day, Instant, Line, StaffId, Value
 
 _LONGEST_DELEGATION: Final = timedelta(days=366)
+_FURTHEST_BACK: Final = timedelta(days=365)
+_FURTHEST_AHEAD: Final = timedelta(days=366)
 
 
 def _addressable(subject: str) -> str:
@@ -281,8 +282,7 @@ def _started(
 ) -> datetime:
     """From when it is true. Raises EffectiveDateOutOfRange or EffectivePeriodInvalid."""
     start = now if stated is None else stated
-    rules = policy()
-    if not (earliest or now - rules.second_person) <= start <= now + rules.future:
+    if not (earliest or now - _FURTHEST_BACK) <= start <= now + _FURTHEST_AHEAD:
         raise EffectiveDateOutOfRange(
             "what holds for staff begins neither that long ago nor that far ahead",
             FieldError("/effective_from", start.isoformat()),

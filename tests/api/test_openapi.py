@@ -14,6 +14,7 @@ from api import bodies, schemas
 from api.answer_examples import ANSWERS
 from api.app import create_app
 from api.examples import EXAMPLES
+from api.routes import staff
 from api.routes.commands import ROUTES
 from settings import Settings
 
@@ -77,4 +78,5 @@ def test_the_examples_of_answers_fit_their_models() -> None:
 def test_there_is_an_example_for_every_body_and_for_nothing_else() -> None:
     named = {bodies.command_body(command).__name__ for _, command, _ in ROUTES}
     questions = {"PortfolioQueryBody", "PortfolioDiffBody", "EvidenceBody"}
+    named |= {"RecordMember"} | {staff.body_of(command, from_path).__name__ for _, command, from_path in staff.ROUTES}
     assert EXAMPLES.keys() == named | questions | {"RegistrationBody", "ChangesBody", "ProposalBody"}

@@ -15,10 +15,13 @@ import orjson
 
 from api.bodies import command_body
 from api.examples import EXAMPLES
+from api.routes import staff
 from api.routes.commands import ROUTES
 from domain.access import Action
 from tests.scenarios.client import Api
 
+WALKED: Final = "u-walked"
+"""The member of staff that is asked about."""
 OF_FILE: Final = "/v1/customers/{customer_id}"
 _READ = {
     "": Action.READ_PROFILE,
@@ -72,6 +75,15 @@ _WRITTEN = {
     "/holds": Action.HOLD,
     "/holds/{hold_id}/lift": Action.HOLD,
 }
+_OF_STAFF = (
+    "/roles",
+    "/manager",
+    "/delegations",
+    "/delegations/{delegation_id}/end",
+    "/training",
+    "/deactivate",
+    "/reactivate",
+)
 
 OPEN: Final = frozenset({"GET /healthz", "GET /readyz", "GET /log/checkpoint", "GET /log/key", "GET /log/tile/{tile}"})
 """What anybody is answered: is it alive, and the log's hashes, which tell nothing of anybody."""
@@ -86,21 +98,31 @@ PERMISSIONS: Final[dict[str, Action]] = {
     "POST /v1/portfolio/query": Action.READ_PORTFOLIO,
     "POST /v1/portfolio/diff": Action.READ_PORTFOLIO,
     "POST /v1/evidence": Action.EXPORT_EVIDENCE,
+    **{f"GET /v1/staff{below}": Action.READ_STAFF for below in ("", "/{subject}", "/{subject}/history")},
+    **{f"POST /v1/staff{below}": Action.MANAGE_STAFF for below in ("", *(f"/{{subject}}{path}" for path in _OF_STAFF))},
     "GET /v1/log/proofs/inclusion": Action.READ_LOG,
     "GET /v1/log/proofs/consistency": Action.READ_LOG,
 }
 
-_BODIES: Final = {
-    f"POST {OF_FILE}{below}": EXAMPLES[command_body(command, *from_path).__name__]
-    for below, command, from_path in ROUTES
-} | {
-    f"POST {OF_FILE}/changes": EXAMPLES["ChangesBody"],
-    f"POST {OF_FILE}/proposals": EXAMPLES["ProposalBody"],
-    "POST /v1/customers": EXAMPLES["RegistrationBody"],
-    "POST /v1/portfolio/query": EXAMPLES["PortfolioQueryBody"],
-    "POST /v1/portfolio/diff": EXAMPLES["PortfolioDiffBody"],
-    "POST /v1/evidence": EXAMPLES["EvidenceBody"],
-}
+_BODIES: Final = (
+    {
+        f"POST {OF_FILE}{below}": EXAMPLES[command_body(command, *from_path).__name__]
+        for below, command, from_path in ROUTES
+    }
+    | {
+        f"POST /v1/staff/{{subject}}{path}": EXAMPLES[staff.body_of(command, from_path).__name__]
+        for path, command, from_path in staff.ROUTES
+    }
+    | {
+        "POST /v1/staff": {**EXAMPLES["RecordMember"], "subject": WALKED},
+        f"POST {OF_FILE}/changes": EXAMPLES["ChangesBody"],
+        f"POST {OF_FILE}/proposals": EXAMPLES["ProposalBody"],
+        "POST /v1/customers": EXAMPLES["RegistrationBody"],
+        "POST /v1/portfolio/query": EXAMPLES["PortfolioQueryBody"],
+        "POST /v1/portfolio/diff": EXAMPLES["PortfolioDiffBody"],
+        "POST /v1/evidence": EXAMPLES["EvidenceBody"],
+    }
+)
 _QUERIES: Final = {
     f"GET {OF_FILE}/diff": {"axis": "valid", "from": "2026-01-01", "to": "2026-02-01"},
     f"GET {OF_FILE}/knowledge": {"path": "/tier/VALUE"},
@@ -111,7 +133,10 @@ _QUERIES: Final = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that a route understands, about one customer; what would be written is only tried."""
+    """A request that a route understands, about one customer; what would be written is only tried.
+
+    Of members of staff nothing is tried; there the request lacks the key without which nothing is written.
+    """
 
     route: str
     customer_id: str
@@ -123,9 +148,9 @@ class Asked:
     @property
     def path(self) -> str:
         path = self.route.partition(" ")[2].replace("{customer_id}", self.customer_id)
-        for name, value in {"version": "1", "tile": "0/000.p/1"}.items():
+        for name, value in {"version": "1", "tile": "0/000.p/1", "subject": WALKED}.items():
             path = path.replace(f"{{{name}}}", value)
-        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id"):
+        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id", "delegation_id"):
             path = path.replace(f"{{{name}}}", str(uuid4()) if f"{{{name}}}" in path else "")
         return path
 
@@ -136,8 +161,12 @@ class Asked:
 
     @property
     def query(self) -> dict[str, str]:
-        is_write = self.method == "POST" and self.route.startswith("POST /v1/customers")
-        return _QUERIES.get(self.route, {}) | ({"dry_run": "true"} if is_write else {})
+        is_tried = self.route.startswith("POST /v1/customers")
+        return _QUERIES.get(self.route, {}) | ({"dry_run": "true"} if is_tried else {})
+
+    @property
+    def is_write(self) -> bool:
+        return self.route.startswith(("POST /v1/customers", "POST /v1/staff"))
 
     def by(self, api: Api) -> httpx.Response:
         """The answer that somebody gets, of whatever kind: JSON, lines, bytes of the log."""
