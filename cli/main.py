@@ -27,6 +27,7 @@ VERBS: Final = {
     "portfolio-diff": "cli.portfolio_diff",
     "evidence": "cli.evidence",
     "import-changes": "cli.import_changes",
+    "staff": "cli.staff",
     "token": "cli.operate",
     "migrate": "cli.operate",
     "verify": "cli.verify",

@@ -143,6 +143,21 @@ def erasures_table(requests: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def staff_table(members: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per member of staff."""
+    table = _table("id", "name", "team", "roles", "reports to", "")
+    for member in members:
+        table.add_row(
+            _cell(member.get("subject")),
+            _cell(member.get("name")),
+            _cell(member.get("team")),
+            Text(", ".join(member.get("roles") or ())),
+            _cell(member.get("manager")),
+            Text("" if member.get("active") else "inactive", style="bold"),
+        )
+    return table
+
+
 def the_basis(basis: Mapping[str, Any]) -> Text:
     """One line: what was known and true at which moment."""
     names = (("known_at", "known at"), ("position", "position"), ("valid_at", "true at"))

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict
 
 from cli.client import ServiceClient
 from cli.errors import CliError
-from cli.tokens import Claims, sign_token
+from cli.sample.staff import claims_of, read_staff, record_staff
+from cli.tokens import sign_token
 from domain.values import BUSINESS_TIMEZONE
 from settings import Settings
 
@@ -78,23 +79,19 @@ def read_stories() -> list[Story]:
     return [Story(path.stem, list(_steps(path))) for path in sorted(_FOLDER.glob("[0-9]-*.toml"))]
 
 
-def read_staff() -> dict[str, Claims]:
-    """Read who tells them."""
-    staff = _read(_FOLDER / "staff.toml")
-    return {actor: Claims(actor, person["roles"], person["name"]) for actor, person in staff.items()}
-
-
 async def tell_sample(settings: Settings, url: str) -> int:
-    """Tell all histories, different customers' at the same time; return how many requests it took.
+    """Tell all histories, different customers' at the same time, and record who told them; return how many requests.
 
     Raises CliError, or Unavailable when the service is gone.
     """
-    tokens = {actor: sign_token(settings, claims) for actor, claims in read_staff().items()}
+    tokens = {actor: sign_token(settings, claims) for actor, claims in claims_of(read_staff()).items()}
     stories = read_stories()
-    async with ServiceClient(url, "", connections=len(stories)) as client, asyncio.TaskGroup() as tasks:
-        for story in stories:
-            tasks.create_task(_tell(client, story, tokens))
-    return sum(len(story.steps) for story in stories)
+    async with ServiceClient(url, "", connections=len(stories)) as client:
+        async with asyncio.TaskGroup() as tasks:
+            for story in stories:
+                tasks.create_task(_tell(client, story, tokens))
+        recorded = await record_staff(settings, client)
+    return recorded + sum(len(story.steps) for story in stories)
 
 
 async def _tell(client: ServiceClient, story: Story, tokens: Mapping[str, str]) -> None:

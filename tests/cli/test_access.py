@@ -29,6 +29,8 @@ ASK_THE_SERVICE: dict[str, tuple[list[str], str]] = {
     "portfolio-diff": (["--from", "1", "--to", "2"], "portfolio:view"),
     "evidence": (["--customer", _CUSTOMER, "--to", "pack.zip"], "evidence:export"),
     "import-changes": (["log.ndjson"], "customer:enter"),
+    "staff list": ([], "staff:view"),
+    "staff show": (["u-9"], "staff:view"),
     "erasures list": ([_CUSTOMER], "customer:history"),
     "erasures show": ([_CUSTOMER, "x"], "customer:history"),
     "erasures certificate": ([_CUSTOMER, "x"], "customer:history"),
