@@ -26,6 +26,8 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {model.__name__: model for model in
 _REFERENCE: Final = "#/components/schemas/{model}"
 _UUID: Final = {"type": "string", "format": "uuid"}
 _TEXT: Final = {"type": "string"}
+_KEY: Final = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+_ENTITY_TAG: Final = {"type": "string", "pattern": r'^((W/)?"[0-9]{1,18}(\.[0-9A-Za-z.]*)?"|\*)$'}
 _POSITION: Final = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[^:]+:[1-9][0-9]*$"}]}
 
 _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
@@ -97,12 +99,16 @@ def words(name: str) -> str:
 
 def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[str, ...] = ()) -> Described:
     """The `openapi_extra` of a route that records: its body, its headers, its answers."""
-    headers = [_header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever.")]
+    headers = [
+        _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever.", _KEY)
+    ]
     if not opens_file:
-        headers.append(_header("If-Match", 'The ETag of the profile that was looked at, such as "17.0".'))
+        headers.append(_header("If-Match", 'The ETag of the profile that was looked at, such as "17.0".', _ENTITY_TAG))
     answered = _answer(Recorded, "Recorded", _WRITE_HEADERS)
+    answers = {"200": answered}
     if opens_file:
-        answered["headers"] = {**_WRITE_HEADERS, "Location": {"description": "The new file.", "schema": _TEXT}}
+        opened = {**_WRITE_HEADERS, "Location": {"description": "The new file.", "schema": _TEXT}}
+        answers = {"200": {**answered, "description": "Decided, on a dry run"}, "201": {**answered, "headers": opened}}
     return {
         "requestBody": {"required": True, "content": _content(model, EXAMPLES[model.__name__])},
         "parameters": [
@@ -111,7 +117,7 @@ def write(model: type[BaseModel], *, opens_file: bool = False, path_ids: tuple[s
             _header("Prefer", _PREFERENCES, required=False),
             _query("dry_run", "Decide, and store nothing.", {"type": "boolean", "default": False}),
         ],
-        "responses": {"201" if opens_file else "200": answered, "default": _PROBLEM},
+        "responses": {**answers, "default": _PROBLEM},
     }
 
 
@@ -205,8 +211,8 @@ def _content(model: type[BaseModel], example: Any) -> Described:
     return {JSON: {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}}
 
 
-def _header(name: str, description: str, *, required: bool = True) -> Described:
-    return {"name": name, "in": "header", "required": required, "description": description, "schema": _TEXT}
+def _header(name: str, description: str, schema: Described = _TEXT, *, required: bool = True) -> Described:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
 def _query(name: str, description: str, schema: Described, *, required: bool = False) -> Described:
