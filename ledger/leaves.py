@@ -6,6 +6,7 @@ not fit is named by its place; and no look keeps a transaction open while a long
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from ledger import tree
 from ledger.checkpoint import Checkpoint
 from ledger.errors import TreeError
 from ledger.log_errors import HistoryChanged, LeafMismatch, LeafMissing
-from ledger.merkle import Frontier, TileNode, leaf_hash
+from ledger.merkle import Frontier, TileNode, leaf_hash, leaf_hashes
 
 _QUERIES: Final = load(Path(__file__).parent, "leaves.sql")
 _AT_ONCE: Final = 2048
@@ -53,19 +54,22 @@ def take(connection: Connection[Any], frontier: Frontier, end: int) -> Leaves:
     end = min(end, begin + _AT_ONCE)
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_QUERIES["leaves"], {"begin": begin, "end": end}).fetchall()
-    entries, hashes = [], []
+    indexes, hashes, entries = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+    if indexes != list(range(begin, end)) or None in entries or leaf_hashes(entries) != hashes:
+        raise _misfit(rows, begin)
+    return Leaves(entries, hashes, frontier.extend(hashes))
+
+
+def _misfit(rows: Sequence[tuple[int, bytes, bytes | None]], begin: int) -> LeafMissing | LeafMismatch:
+    """What is wrong with the first of these places that does not fit, or with the one that is missing behind them."""
     for expected, (idx, digest, entry) in enumerate(rows, begin):
         if idx != expected:
-            raise _missing(expected)
+            return _missing(expected)
         if entry is None:
-            raise LeafMissing(f"log index {idx}: its event is not there", idx=idx)
+            return LeafMissing(f"log index {idx}: its event is not there", idx=idx)
         if leaf_hash(entry) != digest:
-            raise LeafMismatch(f"log index {idx}: the hash is not that of the entry", idx=idx)
-        entries.append(entry)
-        hashes.append(digest)
-    if len(entries) < end - begin:
-        raise _missing(begin + len(entries))
-    return Leaves(entries, hashes, frontier.extend(hashes))
+            return LeafMismatch(f"log index {idx}: the hash is not that of the entry", idx=idx)
+    return _missing(begin + len(rows))
 
 
 def _missing(idx: int) -> LeafMissing:

@@ -40,12 +40,37 @@ NodeGetter = Callable[[Sequence[Subtree]], Sequence[bytes]]
 """The hashes of complete subtrees, in the order asked for; height 0 is the leaves."""
 
 
+_LEAF: Final = sha256(b"\x00")
+_NODE: Final = sha256(b"\x01")
+"""What every hash begins with; where there are very many, a copy of it costs less than a new one."""
+
+
 def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The same of many."""
+    hashes, begun = [], _LEAF.copy
+    for entry in entries:
+        hashing = begun()
+        hashing.update(entry)
+        hashes.append(hashing.digest())
+    return hashes
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
+
+
+def _node_hashes(hashes: Sequence[bytes]) -> list[bytes]:
+    """The hash over each pair; of an odd number the last one is left out."""
+    nodes, begun, each = [], _NODE.copy, iter(hashes)
+    for left, right in zip(each, each, strict=False):
+        hashing = begun()
+        hashing.update(left + right)
+        nodes.append(hashing.digest())
+    return nodes
 
 
 class Frontier:
@@ -82,19 +107,27 @@ class Frontier:
         return self.extend((leaf,))
 
     def extend(self, leaves: Iterable[bytes]) -> list[TileNode]:
-        """Take in leaf hashes in their order; return the nodes of tiles, from level 1 on, that they complete."""
-        peaks, size, completed = self._peaks, self._size, []
-        for leaf in leaves:
-            node, index, height = leaf, size, 0
-            while index & 1:
-                node = sha256(b"\x01" + peaks.pop() + node).digest()
-                index >>= 1
-                height += 1
-                if not height % TILE_HEIGHT:
-                    completed.append(TileNode(height // TILE_HEIGHT, index, node))
-            peaks.append(node)
-            size += 1
-        self._size = size
+        """Take in leaf hashes in their order; return the nodes of tiles, from level 1 on, that they complete.
+
+        They come level by level, in each from the left.
+        """
+        hashes, size, height, completed = list(leaves), self._size, 0, list[TileNode]()
+        self._size += len(hashes)
+        edge: list[bytes] = []
+        # Height by height: the peak that stands there, if one does, before what is new; a last one without a pair is a
+        # peak from now on.
+        while hashes:
+            begin = size >> height
+            if height and not height % TILE_HEIGHT:
+                level = height // TILE_HEIGHT
+                completed += [TileNode(level, idx, node) for idx, node in enumerate(hashes, begin)]
+            if begin & 1:
+                hashes.insert(0, self._peaks.pop())
+            if len(hashes) & 1:
+                edge.append(hashes[-1])
+            hashes = _node_hashes(hashes)
+            height += 1
+        self._peaks += reversed(edge)
         return completed
 
 

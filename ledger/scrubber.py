@@ -20,20 +20,30 @@ import psycopg
 import structlog
 from psycopg import Connection, Cursor, IsolationLevel
 
+from db.conninfo import with_settings
 from db.patience import PatientConnection
 from db.pool import role_conninfo
 from db.queries import load
 from ledger.findings import Finding
-from ledger.merkle import leaf_hash
+from ledger.merkle import leaf_hash, leaf_hashes
 from ledger.scrub_record import Progress, ScrubRecord
 from ledger.verify_tree import StoredTree, TreeWalk
 
 _QUERIES: Final = load(Path(__file__).parent, "scrubber.sql")
 _LOG: Final = structlog.get_logger("ledger.scrubber")
 
-_CHUNK: Final = 256
-"""So many places that the server can send them without being read from: meanwhile the chunk before is looked at."""
-_CHUNKS: Final = 8
+_CHUNK: Final = 512
+"""About as many places as the server can send without being read from: meanwhile the chunk before is looked at."""
+_PLAN: Final = {
+    # One plan for every chunk: along the log, and to each entry by its key. What the planner would do besides costs as
+    # much as the reading itself: to plan each chunk anew, and to keep every entry in case that it is asked for twice.
+    "plan_cache_mode": "force_generic_plan",
+    "max_parallel_workers_per_gather": "0",
+    "enable_memoize": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_CHUNKS: Final = 16
 _LAP_SECONDS: Final = 60.0
 """A short log is not looked at more often than this."""
 _LONGEST_RETRY_SECONDS: Final = 30.0
@@ -55,12 +65,20 @@ class Scrubber:
     """Looks at the log of the database of `conninfo`. One thread."""
 
     def __init__(
-        self, conninfo: str, record: ScrubRecord, *, events_per_second: int, lap_seconds: float = _LAP_SECONDS
+        self,
+        conninfo: str,
+        record: ScrubRecord,
+        *,
+        events_per_second: int,
+        lap_seconds: float = _LAP_SECONDS,
+        chunks: int = _CHUNKS,
     ) -> None:
+        """A step is of so many `chunks`, and goes on at the rate of so many events per second after the one before."""
         self._conninfo = conninfo
         self._record = record
         self._events_per_second = events_per_second
         self._lap_seconds = lap_seconds
+        self._chunks = chunks
         self._connection: Connection[Any] | None = None
         self._walk: TreeWalk | None = None
         self._is_late = False
@@ -94,10 +112,10 @@ class Scrubber:
             ((size, waited),) = self._asked("around", {}).fetchall()
             walk = self._walk = self._walk or self._begun(progress.position)
             findings = list(_shrunk(progress.size, size))
-            for places in self._chunks(walk.size):
+            for places in self._next_chunks(walk.size):
                 findings += _looked_at(walk, places)
                 looked += len(places)
-            if is_lap := looked < _CHUNK * _CHUNKS:
+            if is_lap := looked < _CHUNK * self._chunks:
                 findings += _ended(walk, size)
         self._tell(findings, waited)
         self._record.note(
@@ -138,23 +156,35 @@ class Scrubber:
             _LOG.critical("an event waits for the sealer", seconds=waited)
         self._is_late = is_late
 
-    def _chunks(self, begin: int) -> Iterator[list[_Place]]:
+    def _next_chunks(self, begin: int) -> Iterator[list[_Place]]:
         """The places that are next; while one chunk is looked at, the server is at work on the one after."""
-        ahead = self._asked("places", {"begin": begin, "most": _CHUNK})
-        for number in range(_CHUNKS):
-            places = ahead.fetchall()
-            if len(places) < _CHUNK or number == _CHUNKS - 1:
-                yield places
-                return
-            ahead = self._asked("places", {"begin": places[-1][0] + 1, "most": _CHUNK})
+        ahead = self._places(begin)
+        for left in reversed(range(self._chunks)):
+            # Once its first place is here all of it is, and the server would have nothing to do.
+            arriving, arrived = ahead, ahead.fetchone()
+            begin += _CHUNK
+            if left:
+                ahead = self._places(begin)
+            places = [arrived, *arriving.fetchall()] if arrived else []
             yield places
+            if len(places) < _CHUNK:
+                return
+            if left and places[-1][0] != begin - 1:  # behind a gap: the next chunk was asked for from elsewhere
+                begin = places[-1][0] + 1
+                ahead = self._places(begin)
+
+    def _places(self, begin: int) -> Cursor[Any]:
+        return self._asked("places", {"begin": begin, "most": _CHUNK})
 
     def _asked(self, query: str, parameters: dict[str, Any]) -> Cursor[Any]:
         return self._connected().cursor(binary=True).execute(_QUERIES[query], parameters)
 
     def _connected(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = PatientConnection.connect(role_conninfo(self._conninfo, "dossier_reader"))
+            reader = role_conninfo(self._conninfo, "dossier_reader")
+            self._connection = PatientConnection.connect(
+                with_settings(reader, _PLAN, application_name="dossier_reader")
+            )
             self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
         return self._connection
@@ -167,10 +197,9 @@ def _shrunk(was: int, size: int) -> Iterator[Finding]:
 
 def _looked_at(walk: TreeWalk, places: Sequence[_Place]) -> Iterator[Finding]:
     """What is wrong with places of the log that are next."""
-    stored = [digest for _, digest, _ in places]
-    if [entry and leaf_hash(entry) for _, _, entry in places] != stored:
+    indexes, stored, entries = map(list, zip(*places, strict=True)) if places else ([], [], [])
+    if None in entries or leaf_hashes(entries) != stored:
         yield from _altered(places)
-    indexes = [idx for idx, _, _ in places]
     if indexes != list(range(walk.size, walk.size + len(indexes))):
         yield from _missing(walk.size, indexes)
     yield from walk.take(indexes, stored)

@@ -5,7 +5,7 @@ Walks the log once in its order, and beside it the checkpoints and the tree (ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from db.queries import load
 from ledger import codec
 from ledger.errors import UnreadableEvent
 from ledger.findings import Finding, place_of
+from ledger.merkle import leaf_hashes
 from ledger.verify_tree import StoredTree, TreeWalk
 
 _QUERIES: Final = load("ledger", "verify.sql")
@@ -36,13 +37,11 @@ class _Place(NamedTuple):
     known_at: datetime | None
     stored_name: str | None
     entry: bytes | None
+    is_genuine: bool
+    """Whether the entry is there, and the digest is its hash."""
 
     def __str__(self) -> str:
         return place_of(self.stream, self.version, self.idx)
-
-    @property
-    def is_genuine(self) -> bool:
-        return self.entry is not None and codec.entry_hash(self.entry) == self.digest
 
     @property
     def recorded_at(self) -> datetime | None:
@@ -72,13 +71,19 @@ def log_findings(connection: Connection[Any], size: int, advance: Callable[[int]
         checkpoints.execute(_QUERIES["checkpoints"])
         walk = _Walk(size, map(_Checkpoint._make, checkpoints))
         tree = TreeWalk(StoredTree(lambda: connection))
-        while places := list(map(_Place._make, rows.fetchmany(_BATCH))):
+        while places := _places(rows.fetchmany(_BATCH)):
             for place in places:
                 yield from walk.take(place)
             yield from tree.take([place.idx for place in places], [place.digest for place in places])
             advance(len(places))
         yield from walk.end()
         yield from tree.end(size)
+
+
+def _places(rows: Sequence[tuple[Any, ...]]) -> list[_Place]:
+    hashes = leaf_hashes(row[-1] or b"" for row in rows)
+    genuine = [row[-1] is not None and row[3] == digest for row, digest in zip(rows, hashes, strict=True)]
+    return [_Place._make((*row, is_genuine)) for row, is_genuine in zip(rows, genuine, strict=True)]
 
 
 @dataclass

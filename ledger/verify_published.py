@@ -15,7 +15,7 @@ from ledger.believed import believed
 from ledger.checkpoint import Checkpoint
 from ledger.findings import Finding
 from ledger.log_errors import MalformedTile
-from ledger.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TileNode, leaf_hash
+from ledger.merkle import HASH_BYTES, TILE_WIDTH, Frontier, TileNode, leaf_hashes
 from ledger.notes import VerifierKey
 from ledger.tiles import Tile, entries_in, hashes_in
 
@@ -92,7 +92,7 @@ class _Walk:
         if fault is not None:
             yield fault
             return stated or [bytes(HASH_BYTES)] * width
-        hashes = [leaf_hash(entry) for entry in entries]
+        hashes = leaf_hashes(entries)
         for place, (found, expected) in enumerate(zip(hashes, stated, strict=False), start=begin):
             if found != expected:
                 yield Finding("entry", f"log index {place}", "is not what the tile of hashes has there")

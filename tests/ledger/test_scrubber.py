@@ -29,7 +29,7 @@ def record(tmp_path: Path) -> ScrubRecord:
 
 @pytest.fixture
 def scrubber(database: str, record: ScrubRecord) -> Iterator[Scrubber]:
-    scrubber = Scrubber(database, record, events_per_second=1_000_000, lap_seconds=0)
+    scrubber = Scrubber(database, record, events_per_second=1_000_000, lap_seconds=0, chunks=4)
     yield scrubber
     scrubber.close()
 
@@ -105,7 +105,7 @@ def test_it_goes_on_from_the_last_tile_after_a_restart(
     assert progress is not None
     assert progress.position == 2048
     boss.execute("UPDATE ledger.log SET hash = sha256('') WHERE idx IN (7, 2300)")
-    again = Scrubber(database, record, events_per_second=1, lap_seconds=0)
+    again = Scrubber(database, record, events_per_second=1, lap_seconds=0, chunks=4)
     # With nodes believed from before, roots are still compared: they differ behind the altered place only.
     assert {index for _, index in lap(again) if index} >= {2300}
     assert ("log", 7) in lap(again)
@@ -181,6 +181,14 @@ def test_an_attack_is_told_with_its_index(
 
 
 @pytest.mark.usefixtures("sealed")
+def test_behind_a_gap_every_place_is_looked_at_and_none_twice(scrubber: Scrubber, boss: Connection[Any]) -> None:
+    # Longer than what is read at a time, so that what was asked for ahead begins inside it.
+    boss.execute("DELETE FROM ledger.log WHERE idx BETWEEN 100 AND 1199")
+    boss.execute("UPDATE ledger.log SET hash = sha256('') WHERE idx IN (1200, 1700, 2499)")
+    assert sorted(index or 0 for check, index in lap(scrubber) if check == "log") == [100, 1200, 1700, 2499]
+
+
+@pytest.mark.usefixtures("sealed")
 def test_the_first_finding_stays_after_a_repair_until_it_is_withdrawn(
     scrubber: Scrubber, record: ScrubRecord, boss: Connection[Any]
 ) -> None:
@@ -224,7 +232,7 @@ def test_it_runs_through_a_lost_connection(
 
 @pytest.mark.usefixtures("sealed")
 def test_it_looks_no_faster_than_it_may(database: str, record: ScrubRecord) -> None:
-    with running(Scrubber(database, record, events_per_second=1, lap_seconds=0)):
+    with running(Scrubber(database, record, events_per_second=1, lap_seconds=0, chunks=4)):
         wait_until(lambda: record.progress() is not None)
     progress = record.progress()
     assert progress is not None
