@@ -222,16 +222,19 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $body$
 DECLARE
+    part jsonb;
     subject text;
     -- Under this subject stands what says that and why something was erased. It outlives every erasure.
     records CONSTANT text := '0364e2ae-73a9-5588-8cc0-441ef2aa6ecc';
 BEGIN
-    SELECT convert_from(event.entry, 'UTF8')::jsonb -> 'parts' -> OLD.part::integer ->> 'subject'
-    INTO subject
+    SELECT convert_from(event.entry, 'UTF8')::jsonb -> 'parts' -> OLD.part::integer
+    INTO part
     FROM ledger.event
     WHERE event.stream = OLD.stream AND event.version = OLD.version;
+    -- A part that names no subject is the stream's own.
+    subject := CASE WHEN part ? 'subject' THEN part ->> 'subject' ELSE OLD.stream::text END;
     -- Entries are compact JSON, in which no string can hold these bytes: its quotes would be escaped.
-    IF subject IS NULL OR subject = records OR NOT EXISTS (
+    IF part IS NULL OR subject IS NULL OR subject = records OR NOT EXISTS (
         SELECT
         FROM ledger.event
         WHERE event.stream = OLD.stream AND event.type = 'customer.personal-data-erased'

@@ -69,7 +69,8 @@ _OPTIONAL: Final = frozenset(
     ["effective_from", "effective_to", "corrects", "retracts", "correlation", "erases", "epoch"]
 )
 """`epoch` stands only in the log's own stream, which is never decoded (epochs.py)."""
-_COMMITMENT_MEMBERS: Final = frozenset(["subject", "salt", "key", "ct"])
+_COMMITMENT_MEMBERS: Final = frozenset(["salt", "key", "ct"])
+_OF_ANOTHER: Final = frozenset(["subject", *_COMMITMENT_MEMBERS])
 _TIMES: Final = ("recorded_at", "effective_from", "effective_to")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
@@ -185,14 +186,12 @@ def seal(plain: PlainEvent, data_keys: DataKeys) -> StoredEvent:
         salt = os.urandom(cipher.SALT_BYTES)
         sealed = cipher.seal(data_key, salt, to_json(content), cipher.place_of(stream, version, number))
         ciphertexts.append((number, sealed.ciphertext))
-        commitments.append(
-            {
-                "subject": subject,
-                "salt": _base64(salt),
-                "key": _base64(sealed.key_commitment),
-                "ct": _base64(sealed.ciphertext_hash),
-            }
-        )
+        commitment = {
+            "salt": _base64(salt),
+            "key": _base64(sealed.key_commitment),
+            "ct": _base64(sealed.ciphertext_hash),
+        }
+        commitments.append(commitment if subject == stream else {"subject": subject, **commitment})
     entry_bytes = to_json({**entry, "parts": commitments})
     if len(entry_bytes) > LONGEST_ENTRY_BYTES:
         raise EntryTooLong(f"the entry has {len(entry_bytes)} bytes; {LONGEST_ENTRY_BYTES} fit into the log")
@@ -290,7 +289,7 @@ def _are_members(names: tuple[str, ...]) -> bool:
 
 def _commitments(stored: StoredEvent, entry: Content) -> list[Commitment]:
     try:
-        commitments = [_commitment(member) for member in entry["parts"]]
+        commitments = [_commitment(member, entry["stream"]) for member in entry["parts"]]
     except (ValueError, TypeError, AttributeError) as error:
         raise MalformedEntry(stored.originator_id, stored.originator_version, f"parts: {error}") from error
     if not commitments:
@@ -298,11 +297,12 @@ def _commitments(stored: StoredEvent, entry: Content) -> list[Commitment]:
     return commitments
 
 
-def _commitment(member: Content) -> Commitment:
-    if member.keys() != _COMMITMENT_MEMBERS:
+def _commitment(member: Content, stream: str) -> Commitment:
+    """A part that names no subject is the stream's own; once every part named one."""
+    if member.keys() not in (_COMMITMENT_MEMBERS, _OF_ANOTHER):
         raise ValueError("a commitment has other members than subject, salt, key and ct")
     salt, key, ciphertext_hash = (_from_base64(member[name]) for name in ("salt", "key", "ct"))
-    return Commitment(_uuid(member["subject"]), salt, key, ciphertext_hash)
+    return Commitment(_uuid(member.get("subject", stream)), salt, key, ciphertext_hash)
 
 
 @lru_cache

@@ -9,7 +9,7 @@ from bench.surroundings import Surroundings
 from bench.yardstick import Comparison, Findings, at_most
 
 PAYLOAD_BYTES = 400
-_FILLING = Filling(2_000, 10, value_bytes=PAYLOAD_BYTES - 40, in_log_order=True)
+_FILLING = Filling(5_000, 10, value_bytes=PAYLOAD_BYTES - 40, in_log_order=True)
 _SMALL = Filling(50, 10, value_bytes=PAYLOAD_BYTES - 40, in_log_order=True)
 _SIZES = """
     SELECT schemaname || '.' || relname, pg_total_relation_size(relid)

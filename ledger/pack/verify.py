@@ -399,7 +399,7 @@ def entry_in(index: int, content: bytes) -> Entry:
     """Read an entry. Raises Fault."""
     found = from_json(content)
     try:
-        parts = tuple(_commitment(part) for part in found["parts"])
+        parts = tuple(_commitment(part, found["stream"]) for part in found["parts"])
         stream, event_id, recorded_at = texts = [found[name] for name in ("stream", "event_id", "recorded_at")]
         version, erases = found["version"], found.get("erases")
     except (KeyError, TypeError) as error:
@@ -411,8 +411,10 @@ def entry_in(index: int, content: bytes) -> Entry:
     return Entry(index, stream, version, event_id, recorded_at, erases, parts)
 
 
-def _commitment(member: Any) -> Commitment:
-    subject, key, ciphertext = (member[name] for name in ("subject", "key", "ct"))
+def _commitment(member: Any, stream: Any) -> Commitment:
+    """A part that names no subject is the customer's own."""
+    key, ciphertext = (member[name] for name in ("key", "ct"))
+    subject = member.get("subject", stream)
     if not all(isinstance(text, str) for text in (subject, key, ciphertext)):
         raise TypeError
     return Commitment(subject, from_base64(key, _HASH_BYTES), from_base64(ciphertext, _HASH_BYTES))

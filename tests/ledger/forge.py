@@ -50,9 +50,18 @@ class Event:
 
 
 def event(
-    version: int, contents: Mapping[UUID, Any], stream: UUID = CUSTOMER, kind: str = "customer.told", **members: Any
+    version: int,
+    contents: Mapping[UUID, Any],
+    stream: UUID = CUSTOMER,
+    kind: str = "customer.told",
+    *,
+    names_itself: bool = False,
+    **members: Any,
 ) -> Event:
-    """An event whose parts say `contents`, by subject; `members` of the entry beside those that every entry has."""
+    """An event whose parts say `contents`, by subject; `members` of the entry beside those that every entry has.
+
+    One that `names_itself` says of the customer's own part as well whose it is, as all once did.
+    """
     keys, salts = [os.urandom(32) for _ in contents], [os.urandom(cipher.SALT_BYTES) for _ in contents]
     plaintexts = [orjson.dumps(content) for content in contents.values()]
     sealed = [
@@ -61,7 +70,7 @@ def event(
     ]
     parts = [
         {
-            "subject": str(subject),
+            **({"subject": str(subject)} if subject != stream or names_itself else {}),
             "salt": base64(salt),
             "key": base64(each.key_commitment),
             "ct": base64(each.ciphertext_hash),

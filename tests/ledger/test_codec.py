@@ -23,7 +23,7 @@ from domain.events.quality import FactCorrected
 from domain.facts import ABSENT
 from ledger import codec, errors
 from ledger.frame import MAGIC, framed, unframed
-from ledger.plain import PlainEvent, PlainPart, to_plain
+from ledger.plain import PlainEvent, PlainPart, to_json, to_plain
 from tests.ledger.examples import CONTACT, CUSTOMER, EXAMPLES, recorded
 from tests.ledger.strategies import payloads
 from tests.make import Stream
@@ -115,6 +115,22 @@ def test_each_subject_has_a_part_of_its_own_and_the_customer_the_first() -> None
     parts = to_plain(EXAMPLE).parts
     assert [part.subject for part in parts] == [CUSTOMER, CONTACT]
     assert parts[1].content == {"payload": {"name": "王芳", "title": "采购经理", "department": "采购部"}}
+
+
+def test_a_part_of_the_customer_does_not_say_whose_it_is() -> None:
+    own, of_contact = orjson.loads(unframed(codec.encode(EXAMPLE, DATA_KEYS).state).entry)["parts"]
+    assert own.keys() == {"salt", "key", "ct"}
+    assert of_contact["subject"] == str(CONTACT)
+
+
+def test_an_entry_that_names_the_customer_in_its_own_part_is_read_as_before() -> None:
+    stored = codec.encode(EXAMPLE, DATA_KEYS)
+    entry, parts = unframed(stored.state)
+    members = orjson.loads(entry)
+    members["parts"][0]["subject"] = str(CUSTOMER)
+    before = dataclasses.replace(stored, state=framed(to_json(members), parts))
+    assert codec.subjects_in(before) == codec.subjects_in(stored) == {CUSTOMER, CONTACT}
+    assert codec.decode(before, DATA_KEYS) == EXAMPLE
 
 
 def test_what_is_personal_to_the_customer_stays_in_part_0() -> None:

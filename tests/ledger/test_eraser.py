@@ -185,6 +185,22 @@ def test_a_retry_of_the_approval_is_answered_as_before_while_the_customer_has_a_
     assert change.envelope.idempotency_key == "k-1"
 
 
+def test_a_part_is_the_streams_own_whether_its_entry_says_so_or_not(database: str) -> None:
+    stream, delete = uuid4(), "SELECT ledger.erase_part(%s, %s, %s::smallint)"
+    own = f'{{"parts":[{{"subject":"{stream}"}},{{"subject":"{uuid4()}"}}]}}'
+    erasure = f'{{"erases":"{stream}","type":"customer.personal-data-erased"}}'
+    entries = [(1, "customer.told", own), (2, "customer.told", '{"parts":[{}]}')]
+    with connect(database, "dossier_app") as app:
+        for version, name, entry in [*entries, (3, "customer.personal-data-erased", erasure)]:
+            app.execute("INSERT INTO ledger.event VALUES (%s, %s, %s, %s)", [stream, version, name, entry.encode()])
+        for version, part in ((1, 0), (2, 0), (2, 1)):
+            app.execute("INSERT INTO ledger.payload VALUES (%s, %s, %s, '\\x00')", [stream, version, part])
+    with connect(database, "dossier_eraser", autocommit=True) as eraser:
+        assert eraser.execute(delete, [stream, 1, 0]).fetchone() == (True,)
+        assert eraser.execute(delete, [stream, 2, 0]).fetchone() == (True,)
+        assert _refusal(eraser, delete, stream, 2, 1) == "DS002"
+
+
 def test_only_the_eraser_may_delete_and_only_what_an_event_erases(path: Path, customer: UUID, database: str) -> None:
     person = add_person(path, customer)
     last = rows(database, "SELECT max(version) FROM ledger.event WHERE stream = %s", customer)[0][0]

@@ -57,6 +57,15 @@ def faults(audit: verify.Audit) -> dict[str, Verdict]:
 # --- genuine packs ----------------------------------------------------------------------------------------------------
 
 
+def test_entries_that_name_the_customer_in_its_own_parts_hold_and_are_erased_as_well() -> None:
+    by_both = {CUSTOMER: {"payload": {"n": 1}}, CONTACT: {"payload": {"name": "王芳"}}}
+    forge = Forge([event(1, by_both, names_itself=True), event(2, by_both), erasing(3, CUSTOMER)])
+    gone = {f"{index}.{part}": forge.events[2] for index in list(forge.places)[:2] for part in (0, 1)}
+    for files in (forge.files(disclosed=[1, 2]), forge.files(erased=gone)):
+        audit = audited(files, keys=[VKEY])
+        assert (faults(audit), audit.findings.exit_code) == ({}, 0)
+
+
 def test_a_genuine_pack_holds() -> None:
     audit = audited(GENUINE, keys=[VKEY])
     assert (faults(audit), audit.findings.exit_code) == ({}, 0)
@@ -353,7 +362,7 @@ def test_a_second_key_that_opens_the_ciphertext_to_another_text_is_refused() -> 
     genuine = told(1)
     number, part = 0, json.loads(genuine.entry)["parts"][0]
     ciphertext = genuine.ciphertexts[number]
-    wrong = verify.Commitment(part["subject"], base64.b64decode(part["key"]), base64.b64decode(part["ct"]))
+    wrong = verify.Commitment(str(CUSTOMER), base64.b64decode(part["key"]), base64.b64decode(part["ct"]))
     entry = verify.entry_in(0, genuine.entry)
     place = verify.place_of(entry, number)
     assert verify.opened_part(genuine.keys[number], wrong, ciphertext, place) == genuine.plaintexts[number]
