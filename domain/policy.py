@@ -18,9 +18,10 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, Strict, StrictBool, ValidationError, model_validator
+from pydantic import AfterValidator, Field, Strict, StrictBool, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from domain.access import Role, roles_named
 from domain.code_schemes import tier_codes
 from domain.errors import FieldError, InvalidField
 from domain.events.base import EVENT_TYPES
@@ -94,12 +95,22 @@ class EffectiveDates(Value):
         return self
 
 
+def _known_role(name: str) -> str:
+    if not roles_named([name]):
+        hint = _hint(name, list(map(str, Role)))
+        raise PydanticCustomError("role", "{hint}", {"hint": f"there is no such role; {hint}"})
+    return name
+
+
+_RoleName = Annotated[str, AfterValidator(_known_role)]
+
+
 class Approval(Value):
     """Who may be the second person, and for how long a request waits for one."""
 
-    roles: Annotated[tuple[Line, ...], Field(min_length=1, max_length=20)]
+    roles: Annotated[tuple[_RoleName, ...], Field(min_length=1, max_length=20)]
     valid_days: _Days
-    services_alone: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    services_alone: Annotated[tuple[_RoleName, ...], Field(max_length=20)] = ()
 
 
 class AlwaysTwo(Value):

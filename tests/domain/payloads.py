@@ -87,7 +87,15 @@ _ONE_VIEW = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "purpose": {"code":
 _SEARCH = {"at": "2026-01-01T00:00:00Z", "view": {**_VIEW, "kind": "SEARCH", "answered": {"rows": 1, "question": {}}}}
 _VIEWS = {"began_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:00:01Z", "viewed": [_VIEW]}
 _PERIOD = {"effective_from": "2026-01-01", "effective_to": "2026-02-01"}
+_REVISION = {"revision_id": uid(80), "comment": "c"}
 _OF_SERVICE: dict[str, list[dict[str, Any]]] = {
+    "policy.revision-proposed": [
+        {"revision_id": uid(80), "based_on": 1, "document": {}, "expires_at": "2026-01-01T00:00:00Z"}
+    ],
+    "policy.revision-approved": [_REVISION],
+    "policy.revision-rejected": [_REVISION],
+    "policy.revision-withdrawn": [_REVISION],
+    "policy.revised": [{"edition": 2, "document": {}, "revision_id": uid(80), "proposer": "u-1", "approver_id": "u-2"}],
     "access.profile-viewed": [_ONE_VIEW],
     "access.sensitive-data-viewed": [_ONE_VIEW],
     "access.profile-exported": [_ONE_VIEW],

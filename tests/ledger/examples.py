@@ -61,6 +61,13 @@ from domain.events.lifecycle import (
     CustomerReinstated,
 )
 from domain.events.needs import NeedClosed, NeedDetails, NeedIdentified, NeedOutcome, NeedRevised
+from domain.events.policies import (
+    PolicyRevised,
+    RevisionApproved,
+    RevisionProposed,
+    RevisionRejected,
+    RevisionWithdrawn,
+)
 from domain.events.privacy import (
     ErasureApproved,
     ErasureRejected,
@@ -265,6 +272,23 @@ PAYLOADS: tuple[Payload, ...] = (
     ),
     LegalHoldPlaced(hold_id=ITEM, basis=HoldBasis.INVESTIGATION, reference="鲁0202民初17号"),
     LegalHoldLifted(hold_id=ITEM),
+    RevisionProposed(
+        revision_id=ITEM,
+        based_on=1,
+        document={"tier": {"protected": ["HIGH_VALUE"]}, "protected": [{"name": "信用额度", "at_least": "100000"}]},
+        expires_at=at("2026-03-16"),
+    ),
+    RevisionApproved(revision_id=ITEM, comment="风险委员会已同意"),
+    RevisionRejected(revision_id=ITEM, comment="再议"),
+    RevisionWithdrawn(revision_id=ITEM, comment="有误"),
+    PolicyRevised(
+        edition=2,
+        document={"tier": {"protected": ["HIGH_VALUE"]}, "protected": [{"name": "信用额度", "at_least": "100000"}]},
+        revision_id=ITEM,
+        proposer="u-118",
+        proposer_for="u-204",
+        approver_id="u-007",
+    ),
     ProfileViewed(at=at("2026-03-02T08:29"), view=_VIEW),
     SensitiveDataViewed(at=at("2026-03-02T08:29"), view=_VIEW),
     ProfileExported(at=at("2026-03-02T08:29"), view=_LISTED),
