@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from api.examples import EXAMPLES
+
+_REVISION: Final = "0198c0de-0000-7000-8000-000000000009"
 _CUSTOMER: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d6e"
 _EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d70"
 _EARLIER_EVENT: Final = "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d6f"
@@ -188,6 +191,52 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "more_pending": False,
         "requests": [],
         "provenance": f"/v1/customers/{_CUSTOMER}/blame?at_position=260&valid_at=2026-07-15T00%3A00%3A00.000000Z",
+    },
+    "PolicyEdition": {
+        "name": "customer",
+        "edition": 2,
+        "document": EXAMPLES["ProposeRevision"]["document"],
+        "since": "2026-07-01T02:00:00.000000Z",
+        "revision_id": _REVISION,
+        "proposed_by": "u-701",
+        "approved_by": "u-702",
+        "basis": {"known_at": "2026-07-15T00:00:00.000000Z", "version": 3},
+    },
+    "PolicyRevisionPage": {
+        "items": [
+            {
+                "number": 1,
+                "revision_id": _REVISION,
+                "based_on": 1,
+                "document": EXAMPLES["ProposeRevision"]["document"],
+                "expires_at": "2026-07-08T01:00:00.000000Z",
+                "requester": "u-701",
+                "requester_for": None,
+                "reason": "resolution 2026-17 of the risk committee",
+                "proposed_at": "2026-07-01T01:00:00.000000Z",
+                "state": "APPROVED",
+                "decided_by": "u-702",
+                "decided_at": "2026-07-01T02:00:00.000000Z",
+                "comment": "as the committee resolved",
+                "edition": 2,
+                "can_decide": False,
+            }
+        ],
+        "next_page_token": None,
+    },
+    "PolicyRecorded": {
+        "name": "customer",
+        "edition": 1,
+        "version": 1,
+        "events": [
+            {
+                "event_id": "0198c0de-0000-7000-8000-00000000000a",
+                "type": "policy.revision-withdrawn",
+                "version": 1,
+                "recorded_at": "2026-07-01T01:00:00.000000Z",
+                "data": {"revision_id": _REVISION, "comment": "proposed twice"},
+            }
+        ],
     },
     "ApprovalPage": {
         "items": [

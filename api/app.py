@@ -28,6 +28,7 @@ from api.interruption import ToldWhenInterrupted
 from api.masking import forget_classes
 from api.packs import Packs
 from api.past_document import layout_of
+from api.policy_keeper import PolicyKeeper
 from api.probe import Probe
 from api.process import Process
 from api.receipts import Receipts
@@ -45,6 +46,7 @@ from api.routes import (
     lists,
     log,
     metrics,
+    policies,
     portfolio,
     portfolio_diff,
     profiles,
@@ -59,13 +61,13 @@ from api.standings import Standing, Standings
 from db.pool import async_pool, sync_pool
 from domain.document import forget_places
 from domain.masking import forget_levels
-from domain.policy import first_edition
 from domain.slots import forget_slots
 from ledger.application import Ledger
 from ledger.keys import KeyStore
 from ledger.log_errors import LogKeyMissing
 from ledger.log_key import log_key_from
 from ledger.notes import VerifierKey
+from ledger.policy_records import PolicyRecords
 from ledger.pool import pool_of_keys
 from ledger.records import Records
 from ledger.refusal_file import RefusalFile
@@ -124,6 +126,7 @@ def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
         idempotency,
         portfolio,
         portfolio_diff,
+        policies,
     )
     others = (staff_routes, evidence, health, metrics, log)
     for router in (*(routes.router for routes in (commands, *reads, *others)), log.proofs):
@@ -160,7 +163,10 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
     files, current_profiles = ProfileView(), CurrentProfiles()
     ledger = Ledger(writers, keys)
-    records = Records(ledger, writers, keys, files=files, holders=IdentifierView(), new_id=uuid7)
+    service_records = ServiceRecords(ledger, writers, keys, new_id=uuid7)
+    policy_records = PolicyRecords(service_records, writers, keys, new_id=uuid7)
+    policy = PolicyKeeper(policy_records)
+    records = Records(ledger, writers, keys, files=files, holders=IdentifierView(), new_id=uuid7, policy=policy.current)
     writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
     writer.start()
     gathering = partial(
@@ -176,7 +182,7 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     app.state.strangers = asyncio.Semaphore(STRANGERS)
     log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
     app.state.scrub_record = ScrubRecord.of(settings.data)
-    staff_records = StaffRecords(ServiceRecords(ledger, writers, keys, new_id=uuid7), writers, keys, new_id=uuid7)
+    staff_records = StaffRecords(service_records, writers, keys, new_id=uuid7)
     staff = StaffDirectory(staff_records)
     verifier = verifier_of(settings, staff)
     app.state.service = Service(
@@ -200,7 +206,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
         Receipts(readers, settings.read_wait_seconds),
         KnownEpochs(readers, settings.read_wait_seconds),
-        first_edition,
+        policy,
+        policy_records,
         asyncio.Semaphore(WHOLE_TABLES),
         requests=Budget("requests", settings.requests_per_second, 2 * settings.requests_per_second),
         opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),
@@ -216,6 +223,7 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         async with (
             verifier.keys.kept(),
             staff.kept(),
+            policy.kept(),
             forgetting(
                 current_profiles.forget_unused,
                 files.forget,

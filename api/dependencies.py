@@ -31,6 +31,7 @@ from api.errors import Problem
 from api.gathering import Gathering
 from api.packs import Packs
 from api.parameters import flag, require_known_parameters
+from api.policy_keeper import PolicyKeeper
 from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
@@ -41,7 +42,7 @@ from domain.decisions import Change, NewId, Order
 from domain.errors import FieldError, Refusal
 from domain.events import Actor
 from domain.file import CustomerFile
-from domain.policy import Policy
+from ledger.policy_records import PolicyRecords
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.staff_records import StaffRecords
 from ledger.writer import Writer
@@ -82,8 +83,8 @@ class Service:
     packs: Packs
     receipts: Receipts
     epochs: KnownEpochs
-    policy: Callable[[], Policy]
-    """The edition in force, as far as this process knows."""
+    policy: PolicyKeeper
+    policy_records: PolicyRecords
     whole_tables: asyncio.Semaphore
     """What is sent whole keeps its connection for as long as the caller takes: some must be left for everybody else."""
     requests: Budget

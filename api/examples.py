@@ -52,6 +52,34 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             {"type": "customer.identifier-revoked", "scheme": "CN_USCC", "value": "9144030071526726XG"},
         ],
     },
+    "ProposeRevision": {
+        "based_on": 1,
+        "reason": {"text": "resolution 2026-17 of the risk committee"},
+        "document": {
+            "tier": {"protected": ["HIGH_VALUE", "IMPORTANT"], "protected_raise_steps": 2, "reason_characters": 10},
+            "effective_date": {
+                "future_days": 366,
+                "backdated_days": 30,
+                "second_person_days": 180,
+                "shortest_period_days": 1,
+            },
+            "approval": {"roles": ["approver"], "valid_days": 7, "services_alone": ["importer"]},
+            "protected": [
+                {"name": "removing an identifier", "slot": "/identifiers/{scheme}/{value}", "removing": True},
+                {
+                    "name": "a credit note of 100 000 or more",
+                    "slot": "/attributes/{key}",
+                    "member": "credit_note",
+                    "at_least": "100000",
+                },
+            ],
+            "required": [{"event": "customer.owner-assigned", "replacing": True, "reason": True}],
+            "cooling_off": [
+                {"event": "customer.owner-assigned", "after": "customer.contact-point-changed", "hours": 24}
+            ],
+        },
+    },
+    "RevisionAnswer": {"comment": "as the committee resolved"},
     "ApproveProposalBody": {"comment": "called the head of sales"},
     "RejectProposalBody": {"comment": "the number is still valid"},
     "WithdrawProposalBody": {"comment": "proposed twice"},

@@ -134,6 +134,20 @@ def write_staff(model: type[BaseModel], answer: type[BaseModel], *path_ids: str,
     }
 
 
+def write_policy(model: type[BaseModel], answer: type[BaseModel], *path_ids: str) -> Described:
+    """The `openapi_extra` of a route that records something of the policy."""
+    answered = _answer(answer, "Recorded", {"Idempotent-Replayed": _WRITE_HEADERS["Idempotent-Replayed"]})
+    return {
+        "requestBody": {"required": True, "content": _content(model, EXAMPLES[model.__name__])},
+        "parameters": [
+            {"name": "name", "in": "path", "required": True, "schema": _TEXT},
+            *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
+            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever."),
+        ],
+        "responses": {"200": answered, "default": _PROBLEM},
+    }
+
+
 def read(
     answer: type[BaseModel],
     *parameters: str,

@@ -20,6 +20,7 @@ from domain.events.privacy import HoldBasis, LegalBasis
 from domain.events.quality import VerificationMethod, VerificationResult
 from domain.events.staff import StaffKind
 from domain.pending import RequestKind
+from domain.policy_file import RevisionState
 from domain.slots import Sensitivity
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
@@ -556,6 +557,67 @@ class _Page(Answer, Generic[Item]):
 
 class CustomerPage(_Page[ListedCustomer]):
     """By customer id."""
+
+
+class PolicyBasis(Answer):
+    """`version` is that of the last event known of the policy's own stream; 0 before the first."""
+
+    known_at: AwareDatetime
+    version: int
+
+
+class PolicyEdition(Answer):
+    """The edition in force. Of the first one, which came with the program, nobody proposed or agreed to anything."""
+
+    name: str
+    edition: int
+    document: dict[str, Any]
+    since: AwareDatetime | None
+    revision_id: UUID | None
+    proposed_by: str | None
+    approved_by: str | None
+    basis: PolicyBasis
+
+
+class PolicyRevision(Answer):
+    """A revision that was proposed; `edition` is the one that it came to be."""
+
+    number: int
+    revision_id: UUID
+    based_on: int
+    document: dict[str, Any]
+    expires_at: AwareDatetime
+    requester: str
+    requester_for: str | None
+    reason: str | None
+    proposed_at: AwareDatetime
+    state: RevisionState
+    decided_by: str | None
+    decided_at: AwareDatetime | None
+    comment: str | None
+    edition: int | None
+    can_decide: bool
+
+
+class PolicyRevisionPage(_Page[PolicyRevision]):
+    """Oldest first."""
+
+
+class PolicyEvent(Answer):
+    event_id: UUID
+    type: str
+    version: int
+    recorded_at: AwareDatetime
+    data: dict[str, Any]
+
+
+class PolicyRecorded(Answer):
+    """`edition` is the one in force after it."""
+
+    name: str
+    edition: int
+    version: int
+    events: list[PolicyEvent]
 
 
 class ApprovalPage(_Page[Approval]):

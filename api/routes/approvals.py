@@ -121,7 +121,7 @@ def _may_decide(request: Request, kind: str) -> bool:
 
 
 def _roles(request: Request, kind: str) -> tuple[str, ...]:
-    return (Role.PRIVACY,) if kind == RequestKind.ERASURE else service_of(request).policy().approver_roles
+    return (Role.PRIVACY,) if kind == RequestKind.ERASURE else service_of(request).policy.current().approver_roles
 
 
 def _objections(request: Request, row: dict[str, Any]) -> list[str]:

@@ -102,7 +102,9 @@ class ProposeRevision(PolicyCommand):
         ]
 
 
-class _Answer(PolicyCommand):
+class AnswerRevision(PolicyCommand):
+    """Base of what is said to an open revision."""
+
     revision_id: UUID
     comment: Text | None = None
 
@@ -119,7 +121,7 @@ class _Answer(PolicyCommand):
             raise FourEyesViolation(f"{case.actor.id} may not decide revision {revision.revision_id}", *broken)
 
 
-class ApproveRevision(_Answer):
+class ApproveRevision(AnswerRevision):
     """By another administrator: not the proposer, nor whom either acts for. The edition is in force at once."""
 
     def decide(self, case: PolicyCase) -> Sequence[ServicePayload]:
@@ -153,7 +155,7 @@ class ApproveRevision(_Answer):
             ) from error
 
 
-class RejectRevision(_Answer):
+class RejectRevision(AnswerRevision):
     """By whoever could approve it."""
 
     def decide(self, case: PolicyCase) -> Sequence[ServicePayload]:
@@ -161,7 +163,7 @@ class RejectRevision(_Answer):
         return [RevisionRejected(revision_id=self.revision_id, comment=self.comment)]
 
 
-class WithdrawRevision(_Answer):
+class WithdrawRevision(AnswerRevision):
     """By whoever proposed it."""
 
     def decide(self, case: PolicyCase) -> Sequence[ServicePayload]:

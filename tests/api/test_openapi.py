@@ -79,4 +79,5 @@ def test_there_is_an_example_for_every_body_and_for_nothing_else() -> None:
     named = {bodies.command_body(command).__name__ for _, command, _ in ROUTES}
     questions = {"PortfolioQueryBody", "PortfolioDiffBody", "EvidenceBody"}
     named |= {"RecordMember"} | {staff.body_of(command, from_path).__name__ for _, command, from_path in staff.ROUTES}
-    assert EXAMPLES.keys() == named | questions | {"RegistrationBody", "ChangesBody", "ProposalBody"}
+    lists = {"RegistrationBody", "ChangesBody", "ProposalBody"}
+    assert EXAMPLES.keys() == named | questions | lists | {"ProposeRevision", "RevisionAnswer"}

@@ -34,6 +34,9 @@ _ID = "[^/]+"
 _DOCUMENTED: dict[str, type[BaseModel]] = {
     "GET /v1/customers": schemas.CustomerPage,
     "GET /v1/approvals": schemas.ApprovalPage,
+    f"GET /v1/policies/{_ID}": schemas.PolicyEdition,
+    f"GET /v1/policies/{_ID}/revisions": schemas.PolicyRevisionPage,
+    "POST /v1/policies/.*": schemas.PolicyRecorded,
     f"GET /v1/customers/{_ID}": schemas.Profile,
     f"GET /v1/customers/{_ID}/versions/{_ID}": schemas.Profile,
     f"GET /v1/customers/{_ID}/history": schemas.HistoryPage,

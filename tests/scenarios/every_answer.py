@@ -42,7 +42,7 @@ def answers(
     for path, query, body, accept in _questions(file, reader, probes):
         asked.add(path)
         filled = path.replace("{customer_id}", file.customer_id)
-        for name in ("version", "tile"):
+        for name in ("version", "tile", "name") if "{name}" in path else ("version", "tile"):
             filled = filled.replace(f"{{{name}}}", str(query.pop(name, "")))
         method = "GET" if body is None else "POST"
         content = None if body is None else orjson.dumps(body)
@@ -94,6 +94,8 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
         ):
             yield Question(of_file, dict(moment))
     yield Question("/v1/customers", {"limit": 500})
+    yield Question("/v1/policies/{name}", {"name": "customer"})
+    yield Question("/v1/policies/{name}/revisions", {"name": "customer"})
     yield Question("/v1/approvals", {"customer_id": file.customer_id, "limit": 500})
     for probe in probes:
         yield Question("/v1/customers", {"name": probe})

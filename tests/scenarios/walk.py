@@ -94,6 +94,12 @@ PERMISSIONS: Final[dict[str, Action]] = {
     "GET /v1/customers": Action.READ_PROFILE,
     "POST /v1/customers": Action.REGISTER,
     "GET /v1/approvals": Action.READ_PROPOSALS,
+    "GET /v1/policies/{name}": Action.READ_POLICY,
+    "GET /v1/policies/{name}/revisions": Action.READ_POLICY,
+    **{
+        f"POST /v1/policies/{{name}}/revisions{below}": Action.MANAGE_POLICY
+        for below in ("", *(f"/{{revision_id}}/{verb}" for verb in ("approve", "reject", "withdraw")))
+    },
     "GET /v1/history": Action.READ_AUDIT,
     "POST /v1/portfolio/query": Action.READ_PORTFOLIO,
     "POST /v1/portfolio/diff": Action.READ_PORTFOLIO,
@@ -118,6 +124,11 @@ _BODIES: Final = (
         f"POST {OF_FILE}/changes": EXAMPLES["ChangesBody"],
         f"POST {OF_FILE}/proposals": EXAMPLES["ProposalBody"],
         "POST /v1/customers": EXAMPLES["RegistrationBody"],
+        "POST /v1/policies/{name}/revisions": EXAMPLES["ProposeRevision"],
+        **{
+            f"POST /v1/policies/{{name}}/revisions/{{revision_id}}/{verb}": EXAMPLES["RevisionAnswer"]
+            for verb in ("approve", "reject", "withdraw")
+        },
         "POST /v1/portfolio/query": EXAMPLES["PortfolioQueryBody"],
         "POST /v1/portfolio/diff": EXAMPLES["PortfolioDiffBody"],
         "POST /v1/evidence": EXAMPLES["EvidenceBody"],
@@ -148,9 +159,9 @@ class Asked:
     @property
     def path(self) -> str:
         path = self.route.partition(" ")[2].replace("{customer_id}", self.customer_id)
-        for name, value in {"version": "1", "tile": "0/000.p/1", "subject": WALKED}.items():
+        for name, value in {"version": "1", "tile": "0/000.p/1", "subject": WALKED, "name": "customer"}.items():
             path = path.replace(f"{{{name}}}", value)
-        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id", "delegation_id"):
+        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id", "delegation_id", "revision_id"):
             path = path.replace(f"{{{name}}}", str(uuid4()) if f"{{{name}}}" in path else "")
         return path
 
