@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     log_memory_file: Annotated[Path, Field(default_factory=lambda fields: fields["data"] / "signer" / "signed")]
     """What the signer remembers outside of the database: the checkpoint that it signed last."""
 
+    read_ledger: bool = True
+    """Whether it is recorded who read what (docs/read-ledger.md)."""
+
     read_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long a read waits for its read model to pass the asked event before it answers 503."""
 
@@ -157,6 +160,9 @@ class Settings(BaseSettings):
 
     token: SecretStr | None = None
     """What a client shows to the service; None means the development token of the data folder."""
+
+    purpose: str | None = None
+    """What a client reads for: a code, and more in one's own words after a semicolon (docs/read-ledger.md)."""
 
     @property
     def issuer_obstacle(self) -> str | None:

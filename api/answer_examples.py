@@ -280,6 +280,34 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "next_page_token": None,
         "basis": {"position": 260},
     },
+    "AccessPage": {
+        "items": [
+            {
+                "position": 263,
+                "stream": "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d7a",
+                "version": 1,
+                "place": 1,
+                "event_id": "0198b8a2-7c10-7d53-9f6e-3b1f2a4c5d7b",
+                "type": "access.sensitive-data-viewed",
+                "since": _RECORDED,
+                "until": _RECORDED,
+                "customer_id": _CUSTOMER,
+                "times": 1,
+                "request_id": "req-9",
+                "principal": "u-402",
+                "principal_kind": "HUMAN",
+                "on_behalf_of": None,
+                "kind": "VIEW",
+                "of": "PROFILE",
+                "highest": "SENSITIVE",
+                "basis": None,
+                "purpose": {"code": "CREDIT_REVIEW", "text": "annual review of the limit"},
+                "answered": None,
+            }
+        ],
+        "next_page_token": None,
+        "basis": {"position": 264},
+    },
     "BlamePage": {
         "items": [
             {

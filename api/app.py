@@ -35,6 +35,7 @@ from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import BodyRooms
 from api.routes import (
+    accesses,
     approvals,
     audit,
     commands,
@@ -69,6 +70,7 @@ from ledger.log_key import log_key_from
 from ledger.notes import VerifierKey
 from ledger.policy_records import PolicyRecords
 from ledger.pool import pool_of_keys
+from ledger.read_ledger import ReadLedger
 from ledger.records import Records
 from ledger.refusal_file import RefusalFile
 from ledger.ring import ring_at
@@ -127,6 +129,7 @@ def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
         portfolio,
         portfolio_diff,
         policies,
+        accesses,
     )
     others = (staff_routes, evidence, health, metrics, log)
     for router in (*(routes.router for routes in (commands, *reads, *others)), log.proofs):
@@ -169,6 +172,10 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     records = Records(ledger, writers, keys, files=files, holders=IdentifierView(), new_id=uuid7, policy=policy.current)
     writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
     writer.start()
+    read_ledger = None
+    if settings.read_ledger:
+        read_ledger = ReadLedger(service_records)
+        read_ledger.start()
     gathering = partial(
         Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
     )
@@ -202,6 +209,7 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         gathering(members),
         current_profiles,
         CatchUp(readers),
+        read_ledger,
         Replays(keys),
         Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
         Receipts(readers, settings.read_wait_seconds),
@@ -239,6 +247,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     finally:
         app.state.standings.withdraw()
         writer.stop()
+        if read_ledger is not None:
+            read_ledger.stop()
         await app.state.probe.close()
         await readers.close()
         parts.close()

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from api.encoding import to_json
 from api.masking import seen_profile
-from api.profile_document import current_basis, of_current_file, rendered
+from api.profile_document import current_basis, highest_shown, of_current_file, rendered
 from domain.masking import Mask
+from domain.slots import Sensitivity
 from projections.profile import CurrentRow
 
 _MOST_REMEMBERED: Final = 4096
@@ -29,6 +30,7 @@ class _Remembered(NamedTuple):
     row: CurrentRow
     until: datetime | None
     etag: str
+    highest: Sensitivity
     before_basis: bytes
     after_basis: bytes
 
@@ -47,6 +49,10 @@ class CurrentProfiles:
     def etag(self, customer_id: UUID, row: CurrentRow, now: datetime, mask: Mask | None = None) -> str:
         """What names the profile of a row at an instant. Raises FoldOutdated."""
         return self._of(customer_id, row, now, mask).etag
+
+    def highest(self, customer_id: UUID, row: CurrentRow, now: datetime, mask: Mask | None = None) -> Sensitivity:
+        """The highest class of what the profile of a row shows. Raises FoldOutdated."""
+        return self._of(customer_id, row, now, mask).highest
 
     def body(self, customer_id: UUID, row: CurrentRow, now: datetime, mask: Mask | None = None) -> bytes:
         """The profile of a row at an instant, as JSON. Raises FoldOutdated."""
@@ -76,14 +82,14 @@ def _render(customer_id: UUID, row: CurrentRow, now: datetime, mask: Mask | None
     file = row.file(customer_id)
     file.advance(now)
     profile, tag = seen_profile(of_current_file(file, now), mask)
-    members = rendered(profile)
+    members, highest = rendered(profile), highest_shown(profile)
     names = list(members)
     place = names.index("basis")
     before = to_json({name: members[name] for name in names[:place]})
     after = to_json({name: members[name] for name in names[place + 1 :]})
     until = [instant for instant in (file.next_boundary(), _begins(file.effective_since, now)) if instant is not None]
     return _Remembered(
-        row, min(until, default=None), f'"{file.revision}{tag}"', before[:-1] + b',"basis":', b"," + after[1:]
+        row, min(until, default=None), f'"{file.revision}{tag}"', highest, before[:-1] + b',"basis":', b"," + after[1:]
     )
 
 

@@ -32,6 +32,7 @@ from api.gathering import Gathering
 from api.packs import Packs
 from api.parameters import flag, require_known_parameters
 from api.policy_keeper import PolicyKeeper
+from api.purpose import purpose_of
 from api.receipts import Receipts
 from api.replaying import Replays
 from api.room import SHORT_BODY_BYTES, BodyRooms, Room
@@ -43,6 +44,7 @@ from domain.errors import FieldError, Refusal
 from domain.events import Actor
 from domain.file import CustomerFile
 from ledger.policy_records import PolicyRecords
+from ledger.read_ledger import ReadLedger
 from ledger.records import AnyVersion, AtProfileVersion, NewFile, Submission
 from ledger.staff_records import StaffRecords
 from ledger.writer import Writer
@@ -79,6 +81,8 @@ class Service:
     members: Gathering[MembersAsked, list[str]]
     current_profiles: CurrentProfiles
     catch_up: CatchUp
+    read_ledger: ReadLedger | None
+    """None where it is switched off."""
     replays: Replays
     packs: Packs
     receipts: Receipts
@@ -125,8 +129,9 @@ def principal_of(request: Request) -> Principal:
 
 
 def admitted(request: Request) -> None:
-    """Let in whoever has a valid token and asks for what there is. Raises Problem 401 or 422."""
+    """Let in whoever has a valid token, asks for what there is, and says why properly. Raises Problem 401 or 422."""
     caller_of(request)
+    purpose_of(request)
     require_known_parameters(request)
 
 

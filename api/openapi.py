@@ -19,6 +19,7 @@ from api.answer_examples import ANSWERS
 from api.answers import JSON, NDJSON
 from api.examples import EXAMPLES
 from api.schemas import Problem, Recorded
+from domain.purposes import PurposeCode
 
 Described = dict[str, Any]
 
@@ -45,8 +46,8 @@ _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "order": ("Oldest (asc) or newest (desc) first.", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}),
     "limit": ("Items on a page.", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
     "page_token": ("next_page_token of the page before; everything else unchanged.", _TEXT),
-    "from": ("The one point: an instant, a date, or a position.", _TEXT),
-    "to": ("The other point.", _TEXT),
+    "from": ("The one point, or where a period begins: an instant, a date; of a diff also a position.", _TEXT),
+    "to": ("The other point, or where a period ends.", _TEXT),
     "axis": ("Along which time the points lie.", {"type": "string", "enum": ["known", "valid"], "default": "known"}),
     "value": ('A JSON value, compared by type: 1, true, null, "text" in its quotes.', _TEXT),
     "from_version": ("The first version to tell of.", {"type": "integer", "minimum": 1}),
@@ -63,6 +64,8 @@ _PARAMETERS: Final[dict[str, tuple[str, Described]]] = {
     "tier": ("CODE, or SCHEME:CODE; the scheme is VALUE by default.", _TEXT),
     "owner": ("A staff id, or ROLE:ID; the role is ACCOUNT_MANAGER by default.", _TEXT),
     "position": ("A position of the log.", {"type": "integer", "minimum": 1}),
+    "principal": ("Who read: a staff id.", _TEXT),
+    "purpose": ("Read for this purpose: a code of the list.", {"type": "string", "enum": list(PurposeCode)}),
     "size": ("A size at which the log was signed; default: the newest.", {"type": "integer", "minimum": 1}),
     "from_size": ("The size of the log that somebody knows.", {"type": "integer", "minimum": 1}),
 }
@@ -79,6 +82,10 @@ _WRITE_HEADERS: Final = {
 _PREFERENCES: Final = (
     "return=minimal leaves the events out of the answer. wait=sealed waits a moment for the events' receipts: their"
     " positions, and proofs against a signed checkpoint; what was recorded is answered without them if they are late."
+)
+_PURPOSE: Final = (
+    f"Why this is read: one of {', '.join(PurposeCode)}, and more in your own words after a semicolon. Required where"
+    " values of the class SENSITIVE are shown in clear."
 )
 _PAGE_HEADERS: Final = {"Link": {"description": 'The next page, rel="next".', "schema": _TEXT}}
 _PROBLEM: Final = {
@@ -160,6 +167,7 @@ def read(
     named += [_query(name, *_PARAMETERS[name], required=name in required) for name in parameters]
     headers = _PAGE_HEADERS if "page_token" in parameters else {}
     responses = {"200": _answer(answer, "Found", _ETAG if cacheable else headers), "default": _PROBLEM}
+    named.append(_header("Dossier-Purpose", _PURPOSE, required=False))
     if cacheable:
         named.append(_header("If-None-Match", "ETags of answers at hand.", required=False))
         responses["304"] = {"description": "What is at hand is still right", "headers": _ETAG}
@@ -187,6 +195,7 @@ def file_question(body: type[BaseModel], media_type: str, description: str) -> D
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {
         "requestBody": {"required": True, "content": _content(body, EXAMPLES[body.__name__])},
+        "parameters": [_header("Dossier-Purpose", _PURPOSE, required=False)],
         "responses": {"200": {"description": description, "content": content}, "default": _PROBLEM},
     }
 

@@ -14,6 +14,8 @@ from domain.events.lifecycle import CustomerKind
 from domain.facts import ABSENT
 from domain.file import CustomerFile, TierRequest
 from domain.pending import pending_requests
+from domain.shown import highest_of
+from domain.slots import Sensitivity
 from projections.past import LaterFact
 from projections.search import display_name
 
@@ -95,6 +97,16 @@ def rendered(profile: Profile, fields: Sequence[str] | None = None) -> dict[str,
         "requests": list(profile.requests),
         "provenance": f"/v1/customers/{profile.customer_id}/blame{profile.query}",
     }
+
+
+def highest_shown(profile: Profile, fields: Sequence[str] | None = None) -> Sensitivity:
+    """The highest class of what `rendered` shows, or would where a mask hides nothing; `pending` is a list."""
+    values, is_individual = profile.values, profile.kind is not CustomerKind.ORGANISATION
+    pending = {item.slot: item.value for item in profile.pending}
+    if fields is not None:
+        values = narrowed(values, fields)
+        pending = {slot: value for slot, value in pending.items() if is_below(slot, fields)}
+    return max(highest_of(held, is_individual=is_individual) for held in (values, pending))
 
 
 def _pending(item: LaterFact) -> dict[str, Any]:

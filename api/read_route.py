@@ -13,13 +13,15 @@ from fastapi.responses import Response
 
 from api.dependencies import service_of
 from api.direct_route import DirectRoute, Handler
+from api.viewing import require_told
 from projections.errors import ReadModelsBehind
 
 
 class ReadRoute(DirectRoute):
     """Calls its handler until the read models have got to what is asked about, for at most `wait_seconds`.
 
-    Handlers may be called several times for one request, so they must only read.
+    Handlers may be called several times for one request, so they must only read; what they show they have told before
+    they answer (viewing.py).
     """
 
     def get_route_handler(self) -> Handler:
@@ -30,8 +32,11 @@ class ReadRoute(DirectRoute):
             deadline = time.monotonic() + service.wait_seconds
             while True:
                 try:
-                    return await handler(request)
+                    response = await handler(request)
                 except ReadModelsBehind as behind:
                     await service.catch_up.passes(behind, deadline)
+                else:
+                    require_told(request)
+                    return response
 
         return handle

@@ -12,8 +12,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from domain.access import Action
+from domain.events.access import ReadKind, ReadOf
 from domain.events.contacts import BuyingRole, ContactPointKind, Geo, Usage
-from domain.events.envelope import Actor, Certainty, Proposed, SourceKind
+from domain.events.envelope import Actor, ActorKind, Certainty, Proposed, SourceKind
 from domain.events.lifecycle import CustomerKind
 from domain.events.needs import NeedOutcome
 from domain.events.privacy import HoldBasis, LegalBasis
@@ -21,6 +22,7 @@ from domain.events.quality import VerificationMethod, VerificationResult
 from domain.events.staff import StaffKind
 from domain.pending import RequestKind
 from domain.policy_file import RevisionState
+from domain.purposes import PurposeCode
 from domain.slots import Sensitivity
 
 ChangeKind = Literal["CHANGE", "CORRECTION", "LATE"]
@@ -646,6 +648,67 @@ class BlamePage(_Page[BlameItem]):
     """By path; always one page."""
 
     basis: Basis
+
+
+class AccessBasis(Answer):
+    """As of when a file was shown; left out: as it was when it was read."""
+
+    position: int | None = None
+    known_at: AwareDatetime | None = None
+    valid_at: AwareDatetime | None = None
+
+
+class AccessAnswer(Answer):
+    """An answer about many customers: how many rows, their content hash, what had been asked (but for who was sought).
+
+    `part` of `parts`: its customers go on in further events.
+    """
+
+    rows: int | None = None
+    sha256: str | None = None
+    question: Any = None
+    part: int
+    parts: int
+
+
+class AccessPurpose(Answer):
+    code: PurposeCode
+    text: str | None = None
+
+
+class AccessItem(Answer):
+    """One customer seen in one view, or a view that names nobody. `since` and `until`: it was in between.
+
+    `stream`, `version` and `position` say which event of the log tells of it, as `event_id` does; `place` is the view
+    in it. `highest` is the highest class that was shown, `times` how often.
+    """
+
+    position: int
+    stream: UUID
+    version: int
+    place: int
+    event_id: UUID
+    type: str
+    since: AwareDatetime
+    until: AwareDatetime
+    customer_id: UUID | None
+    times: int
+    request_id: str | None
+    principal: str
+    principal_kind: ActorKind
+    on_behalf_of: str | None
+    kind: ReadKind
+    of: ReadOf
+    highest: Sensitivity
+    basis: AccessBasis | None
+    purpose: AccessPurpose | None
+    answered: AccessAnswer | None
+
+
+class AccessPage(_Page[AccessItem]):
+    """Who saw whom, in the order of the log up to `basis.position`."""
+
+    basis: LogPosition
 
 
 class Alive(Answer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -42,10 +42,15 @@ _GUARD_HEADERS: Final = {"Dossier-CSV-Guard": "text that begins with = + - @ ' o
 
 
 class Table(NamedTuple):
-    """Rows of JSON values in the order of `columns`, some hundreds or thousands at a time."""
+    """Rows of JSON values in the order of `columns`, some hundreds or thousands at a time.
+
+    `told` is called with what was made of the rows: of a whole file before it is sent, of NDJSON when it ends, be it
+    that it was cut off.
+    """
 
     columns: Sequence[str]
     batches: AsyncIterator[Sequence[Sequence[Any]]]
+    told: Callable[[ContentHash], Awaitable[None]]
 
 
 def wanted_media_type(request: Request) -> str:
@@ -143,6 +148,16 @@ class _Stream(Response):
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         content = ContentHash(self._table.columns)
+        try:
+            is_whole = await self._send_rows(content, send)
+        finally:
+            await self._table.told(content)
+        if is_whole:
+            last = to_json({"summary": {**self._basis, **content.summary()}}) + b"\n"
+            await send({"type": "http.response.body", "body": last})
+
+    async def _send_rows(self, content: ContentHash, send: Send) -> bool:
+        """Whether all of them went to a client that is still there."""
         async with _closing(self._table.batches):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send_more(send, content.take(self._first))
@@ -150,12 +165,9 @@ class _Stream(Response):
             while not await self._request.is_disconnected():
                 rows = await _next(self._table.batches)
                 if rows is None:
-                    break
+                    return True
                 await send_more(send, content.take(rows))
-            else:
-                return
-        last = to_json({"summary": {**self._basis, **content.summary()}}) + b"\n"
-        await send({"type": "http.response.body", "body": last})
+        return False
 
 
 # --- sent whole -------------------------------------------------------------------------------------------------------
@@ -175,6 +187,7 @@ async def _whole(
                 await on_disk(making.take, rows, instead=_OR_LINES)
                 await _require_connected(request)
             file = await on_disk(making.finish, instead=_OR_LINES)
+            await table.told(making.hash)
         except BaseException:
             making.close()
             raise

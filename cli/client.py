@@ -88,9 +88,11 @@ class Answer:
 class ServiceClient:
     """Keep-alive connections to one service. Use it as an async context."""
 
-    def __init__(self, url: str, token: str, *, connections: int = 4) -> None:
+    def __init__(self, url: str, token: str, purpose: str | None = None, *, connections: int = 4) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        if purpose is not None:
+            self._headers["Dossier-Purpose"] = purpose
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -143,8 +145,12 @@ class ServiceClient:
             raise Unavailable(f"the service at {self._url} cannot be reached: {error}") from error
 
 
-def find_service(settings: Settings) -> tuple[str, str]:
-    """Return address and token: from the settings, else those that the service left in the data folder.
+Service = tuple[str, str, str | None]
+"""Address, token and purpose."""
+
+
+def find_service(settings: Settings) -> Service:
+    """Return address, token and purpose: from the settings, else what the service left in the data folder.
 
     Raises Unavailable when no service is known, Unauthorized when no token is.
     """
@@ -159,7 +165,9 @@ def find_service(settings: Settings) -> tuple[str, str]:
         raise Unauthorized("no token: set DOSSIER_TOKEN; for development, `dossier token --actor ...` makes one")
     if not (token.isascii() and token.isprintable()):
         raise Unauthorized("the token is malformed")
-    return url, token
+    if settings.purpose is not None and not settings.purpose.isprintable():
+        raise UsageError("DOSSIER_PURPOSE holds control characters")
+    return url, token, settings.purpose
 
 
 def ask(settings: Settings, path: str, params: Mapping[str, str] | None = None) -> Any:

@@ -19,7 +19,7 @@ from uuid import UUID
 import orjson
 import typer
 
-from cli.client import ServiceClient, find_service
+from cli.client import Service, ServiceClient, find_service
 from cli.errors import CliError, Damaged, Unavailable, UsageError
 from cli.options import DataOption, load_settings
 from ledger.pack import verify
@@ -67,7 +67,7 @@ def _note(path: Path) -> str:
         raise UsageError(f"--from-checkpoint: {path} is no checkpoint") from error
 
 
-async def _download(service: tuple[str, str], body: dict[str, Any], archive: Path) -> None:
+async def _download(service: Service, body: dict[str, Any], archive: Path) -> None:
     descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     with os.fdopen(descriptor, "wb") as file:
         async with ServiceClient(*service) as client:

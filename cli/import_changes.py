@@ -79,7 +79,7 @@ def import_changes(
 def _run(order: Import, settings: Settings, *, as_json: bool) -> Report:
     console = Console(stderr=True)
     report = Report(tell=lambda sentence: console.print(sentence, markup=False, highlight=False, soft_wrap=True))
-    url, token = find_service(settings)
+    url, token, _ = find_service(settings)
 
     async def send(commands: Iterable[Command]) -> None:
         async with ServiceClient(url, token, connections=order.concurrency) as client:

@@ -19,7 +19,7 @@ from typing import IO, Annotated, Any, Final
 import orjson
 import typer
 
-from cli.client import ServiceClient, find_service
+from cli.client import Service, ServiceClient, find_service
 from cli.errors import CliError, UsageError
 from cli.options import DataOption, load_settings, print_json
 from cli.read import AtPosition, KnownAt, ValidAt
@@ -136,12 +136,12 @@ def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-async def _page(service: tuple[str, str], body: Mapping[str, Any]) -> Any:
+async def _page(service: Service, body: Mapping[str, Any]) -> Any:
     async with ServiceClient(*service) as client:
         return (await client.post(_PATH, orjson.dumps(body), {})).json()
 
 
-async def _download(service: tuple[str, str], body: Mapping[str, Any], form: Format, file: IO[bytes]) -> None:
+async def _download(service: Service, body: Mapping[str, Any], form: Format, file: IO[bytes]) -> None:
     end = b""
     async with ServiceClient(*service) as client:
         async for chunk in client.download(_PATH, orjson.dumps(body), _MEDIA_TYPES[form]):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from cli.client import ServiceClient, find_service
+from cli.client import Service, ServiceClient, find_service
 from cli.errors import UsageError
 from cli.options import DataOption, JsonOption, load_settings, print_json
 from cli.portfolio import condition
@@ -86,6 +86,6 @@ def _show(answer: Mapping[str, Any]) -> None:
         console.print(f"there is more: --page-token {answer['next_page_token']}", style="dim", soft_wrap=True)
 
 
-async def _ask(service: tuple[str, str], body: Mapping[str, Any]) -> Any:
+async def _ask(service: Service, body: Mapping[str, Any]) -> Any:
     async with ServiceClient(*service) as client:
         return (await client.post(_PATH, orjson.dumps(body), {})).json()

@@ -60,6 +60,10 @@ class Asked(NamedTuple):
     disclosure: Disclosure
     earlier: bytes | None = None
 
+    @property
+    def discloses_something(self) -> bool:
+        return self.disclosure.everything or bool(self.disclosure.parts)
+
 
 class Packed(NamedTuple):
     """What a pack holds: events, and parts by what became of them."""

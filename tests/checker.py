@@ -49,11 +49,19 @@ Streams = dict[UUID, list[RecordedEvent]]
 
 def check(conninfo: str, kek: KeyEncryptionKey) -> None:
     """Wait until all is sealed and projected, then verify everything."""
+    while not _checked_at_rest(conninfo, kek):  # what was read before is written down a second later
+        pass
+
+
+def _checked_at_rest(conninfo: str, kek: KeyEncryptionKey) -> bool:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         _wait_for_rest(connection)
     with one_moment(conninfo) as connection:
         hold_tables(connection)
+        if not _at_rest(connection):
+            return False
         check_at_rest(connection, kek)
+        return True
 
 
 def check_stored(conninfo: str, kek: KeyEncryptionKey) -> dict[UUID, CustomerFile]:

@@ -32,7 +32,8 @@ def printed_by(page: Path, folder: Path) -> list[str]:
     """What each command of the page prints, with a service of its own and `folder` to work in."""
     work = folder / "work"
     work.mkdir()
-    with RunningService.start(folder / "data", "--no-sample") as running:
+    # Without the read ledger: how many events it adds, and so every later position, nobody can foretell.
+    with RunningService.start(folder / "data", "--no-sample", DOSSIER_READ_LEDGER="false") as running:
         return run(running, [example.command for example in examples_of(page)], work)
 
 

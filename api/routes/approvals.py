@@ -20,9 +20,13 @@ from api.pages import limit_of, page_up_to, place_of
 from api.parameters import flag, invalid_parameter
 from api.read_route import ReadRoute
 from api.schemas import ApprovalPage
+from api.viewing import answered
 from domain.access import Action, Role, roles_named
+from domain.events.access import ReadOf
 from domain.pending import RequestKind
 from domain.second_person import Asker, objections, persons
+from domain.shown import highest_in
+from ledger.read_events import Shown
 from projections.approvals import Inbox, inbox
 
 router: Final = APIRouter(
@@ -77,7 +81,10 @@ async def list_approvals(request: Request) -> Response:
         )
     items = [_item(request, row, found.valid_at) for row in rows]
     last = str(_Last(found.valid_at, rows[-1]["opened"])) if len(rows) == limit else None
-    return page_up_to(request, items, found.position, last, basis={"position": found.position})
+    response = page_up_to(request, items, found.position, last, basis={"position": found.position})
+    shown = Shown([row["customer_id"] for row in rows], len(rows))
+    await answered(request, ReadOf.APPROVALS, highest_in(bytes(response.body)), shown, found)
+    return response
 
 
 def _wanted(request: Request) -> Inbox:

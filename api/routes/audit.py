@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
+from api.asked import without_value
 from api.dependencies import reading
 from api.direct_route import requires
 from api.masking import masked_items
@@ -19,13 +20,18 @@ from api.pages import limit_of, page_up_to, place_of
 from api.parameters import instant, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import HistoryPage
+from api.viewing import answered
 from domain.access import Action
+from domain.events.access import ReadOf
 from domain.masking import Mask
+from domain.shown import highest_in
+from ledger.read_events import Shown
 from projections.audit import AuditFilter, search
 
 router: Final = APIRouter(
     prefix="/v1", route_class=ReadRoute, tags=["reading"], generate_unique_id_function=openapi.operation_id
 )
+_LONGEST_ASKED: Final = 200
 
 
 @router.get(
@@ -50,7 +56,24 @@ async def search_history(request: Request) -> Response:
         after = place.key if place else 0
         found = await search(connection, basis.position, wanted, limit=limit, after=after)
     items = found.items if mask is None else masked_items(found.items, mask)
-    return page_up_to(request, items, basis.position, found.go_on_after, basis={"position": basis.position})
+    response = page_up_to(request, items, basis.position, found.go_on_after, basis={"position": basis.position})
+    ids = list(dict.fromkeys(item["customer_id"] for item in found.items))
+    shown = Shown(ids, len(found.items), question=_question(request))
+    await answered(request, ReadOf.AUDIT_TRAIL, highest_in(bytes(response.body)), shown, basis)
+    return response
+
+
+def _question(request: Request) -> dict[str, str | bool]:
+    """What was asked, without the values searched for and the identifiers in paths."""
+    stated: dict[str, str | bool] = {}
+    for name, text in request.query_params.items():
+        if name in {"old", "new"}:
+            stated[name] = True
+        elif name == "path":
+            stated[name] = without_value(text)
+        elif name not in {"limit", "page_token", "after"}:
+            stated[name] = text[:_LONGEST_ASKED]
+    return stated
 
 
 def _require_shown(mask: Mask | None, wanted: AuditFilter) -> None:

@@ -18,7 +18,10 @@ from api.masks import mask_of
 from api.moments import moment_of
 from api.read_route import ReadRoute
 from api.schemas import FileErasures
+from api.viewing import viewed
 from domain.access import Action
+from domain.events.access import ReadOf
+from domain.slots import Sensitivity
 from projections.erasures import erasures_of
 from projections.past import version_at
 
@@ -40,4 +43,8 @@ async def read_erasures(request: Request, customer_id: UUID) -> Response:
         requests, holds = await erasures_of(connection, customer_id, found.position)
     if mask is not None:
         requests, holds = masked_erasures(requests, holds, mask)
-    return json_response({"customer_id": customer_id, "position": found.position, "erasures": requests, "holds": holds})
+    response = json_response(
+        {"customer_id": customer_id, "position": found.position, "erasures": requests, "holds": holds}
+    )
+    await viewed(request, ReadOf.ERASURES, customer_id, Sensitivity.CONFIDENTIAL, found)
+    return response

@@ -19,7 +19,9 @@ from api.masks import mask_of, not_visible
 from api.parameters import position
 from api.portfolio_pages import invalid_field
 from api.schemas import EventReceipt
+from api.viewing import require_purpose, viewed
 from domain.access import Action
+from domain.events.access import ReadKind, ReadOf
 from domain.slots import Sensitivity
 from ledger.log_errors import LogError
 
@@ -40,14 +42,18 @@ async def make_evidence_pack(request: Request) -> Response:
     async with received(request, writes=False) as content:
         body: EvidenceBody = bodies.parse(EvidenceBody, content)
     await _require_shown(request, body)
+    asked = body.asked()
+    highest = Sensitivity.SENSITIVE if asked.discloses_something else Sensitivity.INTERNAL
+    require_purpose(request, highest)
     service, principal = service_of(request), actor_of(request).id
     service.opened.require(principal)
     found = await service.current_rows.get(body.customer_id)
     try:
-        file = await service.packs.make(body.asked())
+        file = await service.packs.make(asked)
     except LogError as error:
         raise invalid_field("/from_checkpoint", str(error)) from error
     service.opened.charge(principal, 1 if found is None else found[0].version)
+    await viewed(request, ReadOf.EVIDENCE_PACK, body.customer_id, highest, kind=ReadKind.EVIDENCE)
     name = f"evidence-{body.customer_id}.zip"
     return FileAnswer(
         request, file, {**PRIVATE, "Content-Type": _ZIP, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -60,13 +66,15 @@ async def read_receipt(request: Request, customer_id: UUID, version: str) -> Res
     """Where the log has an event, with the proof against a signed checkpoint; waits a moment for one that covers it."""
     number = position("version", version)
     (receipt,) = await service_of(request).receipts.wait_for(customer_id, number, number)
+    await viewed(request, ReadOf.RECEIPT, customer_id, Sensitivity.INTERNAL)
     return json_response({"customer_id": customer_id, **receipt})
 
 
 async def _require_shown(request: Request, body: EvidenceBody) -> None:
     """Problem 403 where a part is to be disclosed of which something would be hidden in a history."""
-    disclosure = body.asked().disclosure
-    if not disclosure.everything and not disclosure.parts:
+    asked = body.asked()
+    disclosure = asked.disclosure
+    if not asked.discloses_something:
         return
     mask = await mask_of(request, body.customer_id)
     if mask is None:

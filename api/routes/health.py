@@ -30,7 +30,7 @@ async def alive() -> Response:
 
 @router.get("/readyz", openapi_extra=openapi.health(Ready))
 async def ready(request: Request) -> Response:
-    """200 once the database answers, the writer runs, and the sealer and the read models are at work."""
+    """200 once the database answers, writer and read ledger run, and the sealer and the read models are at work."""
     probe: Probe = request.app.state.probe
     refusals: RefusalFile = request.app.state.refusals
     progress = await probe.progress()
@@ -38,6 +38,9 @@ async def ready(request: Request) -> Response:
     writer = service.writer
     obstacle = writer.obstacle if writer.alive else "is not at work"
     missing = [FieldError("writer", obstacle)] if obstacle else []
+    read_ledger = service_of(request).read_ledger
+    if read_ledger is not None and not read_ledger.alive:
+        missing.append(FieldError("read_ledger", "is not at work"))
     if progress is None:
         missing.append(FieldError("database", "does not answer"))
     elif not progress.is_followed:

@@ -24,8 +24,11 @@ from api.pages import limit_of, next_page, page_response, place_of
 from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
 from api.schemas import BlamePage, Differences, HistoryPage
+from api.viewing import viewed
 from domain.access import Action
+from domain.events.access import ReadOf
 from domain.masking import Mask
+from domain.shown import highest_in
 from projections.basis import Basis
 from projections.blame import BlameAsked, blamed
 from projections.causes import Point
@@ -62,6 +65,7 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
         asked = PageAsked(customer_id, moment.at_position, order, limit, place.key if place else None)
         page = await service_of(request).event_pages.get(asked)
         if page is not None and page.number:
+            await viewed(request, ReadOf.HISTORY, customer_id, highest_in(page.items), page.position)
             return _whole(request, page, limit, mask)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment, version_at)
@@ -69,7 +73,9 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
             connection, customer_id, found.position, wanted, order=order, limit=limit, after=place.key if place else 0
         )
     shown = items if mask is None else masked_items(items, mask)
-    return page_response(request, shown, limit, found.position, "position", basis={"position": found.position})
+    response = page_response(request, shown, limit, found.position, "position", basis={"position": found.position})
+    await viewed(request, ReadOf.HISTORY, customer_id, highest_in(bytes(response.body)), found)
+    return response
 
 
 def _whole(request: Request, page: WholePage, limit: int, mask: Mask | None) -> Response:
@@ -105,6 +111,7 @@ async def _blamed(request: Request, customer_id: UUID, found: Basis, items: byte
     if mask is not None and mask.may_hide(items):
         async with reading(request) as connection:
             items, tag = await masked_blame(connection, customer_id, items, mask)
+    await viewed(request, ReadOf.BLAME, customer_id, highest_in(items), found)
     etag = entity_tag(found, erasures, tag)
     if (answer := unchanged(request, etag)) is not None:
         return answer
@@ -139,7 +146,7 @@ async def read_diff(request: Request, customer_id: UUID) -> Response:
             Point(right.position, right.valid_at),
             mask=mask,
         )
-    return json_response(
+    response = json_response(
         {
             "customer_id": customer_id,
             "axis": axis,
@@ -148,6 +155,8 @@ async def read_diff(request: Request, customer_id: UUID) -> Response:
             "changes": differences,
         }
     )
+    await viewed(request, ReadOf.DIFF, customer_id, highest_in(bytes(response.body)), right)
+    return response
 
 
 def _known_points(request: Request) -> tuple[Moment, Moment]:

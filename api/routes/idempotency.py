@@ -15,7 +15,10 @@ from api.direct_route import DirectRoute, requires
 from api.errors import Problem
 from api.parameters import invalid_parameter
 from api.schemas import UsedIdempotencyKey
+from api.viewing import viewed
 from domain.access import Action
+from domain.events.access import ReadOf
+from domain.slots import Sensitivity
 from projections.idempotency import used_key
 
 _LONGEST_KEY: Final = 255
@@ -38,4 +41,5 @@ async def read_idempotency_key(request: Request, key: str) -> Response:
         found = await used_key(connection, key)
     if found is None:
         raise Problem("key-unknown", 404, "No such key", "nothing was recorded under this idempotency key")
+    await viewed(request, ReadOf.IDEMPOTENCY_KEY, found.customer_id, Sensitivity.INTERNAL)
     return json_response({"key": key, **asdict(found)})

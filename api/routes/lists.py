@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -19,9 +19,14 @@ from api.pages import limit_of, page_up_to, place_of
 from api.parameters import invalid_parameter
 from api.read_route import ReadRoute
 from api.schemas import CustomerPage
+from api.viewing import answered
 from domain.access import Action
 from domain.errors import Refusal
+from domain.events.access import ReadOf
 from domain.identifiers import normalised
+from domain.shown import highest_asked
+from domain.slots import Sensitivity, pointer
+from ledger.read_events import Shown
 from projections.search import Wanted, search
 
 router: Final = APIRouter(
@@ -73,7 +78,28 @@ async def list_customers(request: Request) -> Response:
             mask=mask,
         )
     last = _Last(found.valid_at, UUID(items[-1]["customer_id"])) if len(items) == limit else None
+    shown = Shown([item["customer_id"] for item in items], len(items), question=_question(wanted))
+    await answered(request, ReadOf.CUSTOMERS, _highest(wanted), shown, found)
     return page_up_to(request, items, found.position, None if last is None else str(last))
+
+
+def _highest(wanted: Wanted) -> Sensitivity:
+    """What a page shows is INTERNAL; who is found by a resident id is found to have it."""
+    slots = [] if wanted.identifier is None else [pointer("identifiers", *wanted.identifier)]
+    return max(highest_asked(frozenset(slots)), Sensitivity.INTERNAL)
+
+
+def _question(wanted: Wanted) -> dict[str, Any]:
+    """What was asked, without names and identifiers: whose they are may be erased, and this is not."""
+    stated: dict[str, Any] = {}
+    if wanted.identifier is not None:
+        stated["identifier"] = wanted.identifier[0]
+    if wanted.name is not None:
+        stated["name"] = True
+    for name, scoped in (("tier", wanted.tier), ("owner", wanted.owner)):
+        if scoped is not None:
+            stated[name] = ":".join(filter(None, scoped))
+    return stated
 
 
 def _wanted(request: Request) -> Wanted:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from psycopg_pool import TooManyRequests
 
 from api import bodies, openapi
 from api.answers import JSON, Json, json_response
+from api.asked import highest_in_question, question_of
 from api.content_hash import ContentHash, listed
 from api.dependencies import actor_of, reading, received, require, service_of
 from api.direct_route import requires
@@ -24,12 +26,17 @@ from api.portfolio_pages import continued, invalid_field, token_of
 from api.read_route import ReadRoute
 from api.schemas import PortfolioPage
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
+from api.viewing import answered, shown_at_most, will_tell
 from domain.access import Action
 from domain.errors import FieldError
+from domain.events.access import ReadKind, ReadOf
 from domain.masking import Mask
+from domain.slots import Sensitivity
+from ledger.read_events import Shown
 from projections.basis import Basis
 from projections.portfolio import answers
 from projections.portfolio.members import MembersAsked
+from projections.portfolio.paths import CUSTOMER_ID
 from projections.portfolio.query import Listing
 
 router: Final = APIRouter(
@@ -39,6 +46,8 @@ router: Final = APIRouter(
     generate_unique_id_function=openapi.operation_id,
 )
 _MOST_GROUPS: Final = 10_000
+_MOST_NAMED: Final = 10_000
+"""So many customers are named in the record of one export; of a longer one nobody is."""
 
 
 @router.post(
@@ -62,24 +71,25 @@ async def query_portfolio(request: Request) -> Response:
         basis = await meant(request, body.moment(request))
         async with reading(request) as connection:
             columns, rows = await _groups(connection, body, basis)
-        return _answer(columns, rows, basis, None)
+        return await _answer(request, columns, rows, basis, None)
     last, query = continued(request, body), body.listing()
     moment = Moment(valid_at=last.valid_at, at_position=last.position) if last else body.moment(request)
     basis, after = await meant(request, moment), last.place if last else None
     point = basis.position, basis.valid_at
     asked = MembersAsked.by(query, *point, limit=body.limit, after=after)
     if asked is not None:
-        return _listed(request, body, query, basis, await service_of(request).members.get(asked) or [])
+        return await _listed(request, body, query, basis, await service_of(request).members.get(asked) or [])
     async with reading(request) as connection:
         page = await answers.page(connection, query, *point, limit=body.limit, after=after)
     token = None if page.next_place is None else token_of(request, body, basis, page.next_place)
-    return _answer(_columns(query), masked_rows(page.rows, query.columns, mask), basis, token)
+    return await _answer(request, _columns(query), masked_rows(page.rows, query.columns, mask), basis, token)
 
 
-def _listed(request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]) -> Response:
+async def _listed(request: Request, body: PortfolioQueryBody, query: Listing, basis: Basis, ids: list[str]) -> Response:
     """A page of customers of whom nothing else is told than what was asked for, the same of each."""
     items, told = listed(query, ids)
     token = token_of(request, body, basis, UUID(ids[-1])) if len(ids) == body.limit else None
+    await _tell(request, Shown(ids, len(ids), told["content_sha256"]), basis)
     end = to_json({"next_page_token": token, "basis": basis_json(basis) | told})
     return Json(b'{"items":[%b],%b' % (items, end[1:]))
 
@@ -105,9 +115,13 @@ def _columns(query: Listing) -> list[str]:
     return [path.text for path in query.columns]
 
 
-def _answer(columns: Sequence[str], rows: Sequence[answers.Row], basis: Basis, token: str | None) -> Response:
+async def _answer(
+    request: Request, columns: Sequence[str], rows: Sequence[answers.Row], basis: Basis, token: str | None
+) -> Response:
     content = ContentHash(columns)
     content.take(rows)
+    ids = [row[0] for row in rows] if columns[:1] == [CUSTOMER_ID] else []
+    await _tell(request, Shown(ids, content.row_count, content.content_sha256), basis)
     items = [dict(zip(columns, row, strict=True)) for row in rows]
     return json_response({"items": items, "next_page_token": token, "basis": basis_json(basis) | content.summary()})
 
@@ -120,12 +134,39 @@ async def _whole(request: Request, body: PortfolioQueryBody, media_type: str, ma
     async with reading(request) as connection:
         basis = await basis_of(connection, request, body.moment(request))
         groups = await _groups(connection, body, basis) if body.is_grouping else None
+    if shown_at_most(request, highest_in_question(body)) is Sensitivity.SENSITIVE:
+        # Before the first row leaves; who was in it, and how many, is told once more in the end.
+        await _tell(request, Shown([], None), basis, ReadKind.EXPORT)
+    will_tell(request)
+    ids: list[Any] = []
+
+    async def told(content: ContentHash) -> None:
+        named = ids[: content.row_count] if content.row_count <= _MOST_NAMED else []
+        await _tell(request, Shown(named, content.row_count, content.content_sha256), basis, ReadKind.EXPORT)
+
     if groups is not None:
-        table = Table(groups[0], _at_once(groups[1]))
+        table = Table(groups[0], _at_once(groups[1]), told)
     else:
         query = body.listing()
-        table = Table(_columns(query), _batches(request, query, basis, mask))
+        table = Table(_columns(query), _naming(ids, _batches(request, query, basis, mask)), told)
     return await table_response(request, media_type, table, basis_json(basis))
+
+
+async def _naming(
+    ids: list[Any], batches: AsyncGenerator[Sequence[answers.Row], None]
+) -> AsyncGenerator[Sequence[answers.Row], None]:
+    """The same rows; of the first ones it is noted whose they are."""
+    async with aclosing(batches):
+        async for rows in batches:
+            ids += [row[0] for row in rows[: max(0, _MOST_NAMED - len(ids))]]
+            yield rows
+
+
+async def _tell(request: Request, shown: Shown, basis: Basis, kind: ReadKind = ReadKind.SEARCH) -> None:
+    """Say what an answer shows, before it leaves."""
+    body = await _body(request)
+    asked = shown._replace(question=question_of(body))
+    await answered(request, ReadOf.PORTFOLIO, highest_in_question(body), asked, basis, kind=kind)
 
 
 async def _at_once(rows: list[answers.Row]) -> AsyncIterator[list[answers.Row]]:
@@ -134,7 +175,7 @@ async def _at_once(rows: list[answers.Row]) -> AsyncIterator[list[answers.Row]]:
 
 async def _batches(
     request: Request, query: Listing, basis: Basis, mask: Mask | None
-) -> AsyncIterator[Sequence[answers.Row]]:
+) -> AsyncGenerator[Sequence[answers.Row], None]:
     """The rows, some at a time, through a connection that is given back when the iterator ends or is closed."""
     service = service_of(request)
     if service.whole_tables.locked():

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 
 from api import bodies, openapi
 from api.answers import json_response
+from api.asked import highest_in_question, question_of
 from api.dependencies import reading, received
 from api.direct_route import requires
 from api.masks import mask_of, require_shown_paths
@@ -22,8 +23,11 @@ from api.portfolio_diff_body import PortfolioDiffBody, continued, token_of
 from api.portfolio_pages import invalid_field
 from api.read_route import ReadRoute
 from api.schemas import PortfolioDifferences
+from api.viewing import answered
 from domain.access import Action
+from domain.events.access import ReadOf
 from domain.masking import Mask
+from ledger.read_events import Shown
 from projections.basis import Basis
 from projections.causes import Point
 from projections.portfolio.movement import Cell, Found, movements
@@ -54,6 +58,8 @@ async def diff_portfolio(request: Request) -> Response:
         bases = (await _basis(connection, request, left), await _basis(connection, request, right))
         found, items = await _found(connection, body, bases, last.after if last else None, mask)
     token = token_of(request, body, bases, found.moved[-1].customer_id) if len(found.moved) == body.limit else None
+    shown = Shown([moved.customer_id for moved in found.moved], len(items), question=question_of(body))
+    await answered(request, ReadOf.PORTFOLIO_DIFF, highest_in_question(body), shown, bases[1])
     return json_response(
         {
             "items": items,

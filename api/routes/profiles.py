@@ -24,12 +24,15 @@ from api.masks import mask_of, require_named_openly
 from api.moments import Moment, basis_json, entity_tag, moment_of, query_of, require_seen, token_parts
 from api.parameters import instant, invalid_parameter, position, slot_path
 from api.past_document import past_body
-from api.profile_document import MOST_PENDING, Profile, of_current_file, rendered
+from api.profile_document import MOST_PENDING, Profile, highest_shown, of_current_file, rendered
 from api.read_route import ReadRoute
+from api.viewing import viewed
 from domain.access import Action
 from domain.errors import CustomerUnknown
+from domain.events.access import ReadOf
 from domain.file import CustomerFile
 from domain.masking import Mask
+from domain.shown import highest_in
 from projections.basis import Basis, require_passed
 from projections.errors import FoldOutdated
 from projections.past import Asked, PastFile, file_at
@@ -87,24 +90,26 @@ async def _current(request: Request, customer_id: UUID, fields: list[str] | None
     now = max(now, row.as_of)
     shown = service.current_profiles
     try:
-        etag = shown.etag(customer_id, row, now, mask)
-        return unchanged(request, etag) or (
-            Json(shown.body(customer_id, row, now, mask), headers={"ETag": etag})
-            if fields is None
-            else _answer(request, row.file(customer_id), now, fields, mask)
-        )
+        if fields is None:
+            etag = shown.etag(customer_id, row, now, mask)
+            await viewed(request, ReadOf.PROFILE, customer_id, shown.highest(customer_id, row, now, mask))
+            at_hand = unchanged(request, etag)
+            return at_hand or Json(shown.body(customer_id, row, now, mask), headers={"ETag": etag})
+        file = row.file(customer_id)
     except FoldOutdated:
         file = await asyncio.to_thread(service.fold, customer_id)
-        return _answer(request, file, max(now, file.as_of), fields, mask)
+        now = max(now, file.as_of)
+    return await _answer(request, file, now, fields, mask)
 
 
-def _answer(
+async def _answer(
     request: Request, file: CustomerFile, now: datetime, fields: list[str] | None, mask: Mask | None
 ) -> Response:
     """The profile of a file, rendered for this request."""
     file.advance(now)
     profile, tag = seen_profile(of_current_file(file, now), mask)
     etag = f'"{file.revision}{tag}"'
+    await viewed(request, ReadOf.PROFILE, file.customer_id, highest_shown(profile, fields))
     return unchanged(request, etag) or json_response(rendered(profile, fields), headers={"ETag": etag})
 
 
@@ -128,7 +133,7 @@ async def _past(
         look = partial(file_at, most_later=most_later)
         async with reading(request) as connection:
             found = await known_file(connection, request, customer_id, moment, look)
-    return _as_of(request, customer_id, found, fields, None if mask is None or is_clear(found[1], mask) else mask)
+    return await _as_of(request, customer_id, found, fields, None if mask is None or is_clear(found[1], mask) else mask)
 
 
 async def _gathered(
@@ -147,13 +152,19 @@ async def _gathered(
     return known.basis(moment.known_at, moment.valid_at), file
 
 
-def _as_of(
+async def _as_of(
     request: Request, customer_id: UUID, found: tuple[Basis, PastFile], fields: list[str] | None, mask: Mask | None
 ) -> Response:
     basis, file = found
     query = query_of(request, basis)
     view, tag = (None, "") if mask is None else seen_profile(_view(customer_id, basis, query, file), mask)
     etag = entity_tag(basis, file.erasures, tag)
+    if fields is None:
+        highest = highest_in(file.slots.encode(), file.lines, *file.later_items)
+    else:
+        view = view or _view(customer_id, basis, query, file)
+        highest = highest_shown(view, fields)
+    await viewed(request, ReadOf.PROFILE, customer_id, highest, basis)
     if (answer := unchanged(request, etag)) is not None:
         return answer
     own_id = str(customer_id)

@@ -25,8 +25,11 @@ from api.parameters import invalid_parameter, position
 from api.read_route import ReadRoute
 from api.replaying import Replays
 from api.schemas import ReplayLine
+from api.viewing import viewed
 from domain.access import Action
+from domain.events.access import ReadOf
 from domain.masking import Mask
+from domain.slots import Sensitivity
 from projections.errors import EventUnknown
 from projections.past import version_at
 from projections.replay import Replaying, erased_of, sealed_events
@@ -55,10 +58,12 @@ async def read_replay(request: Request, customer_id: UUID) -> Response:
         raise invalid_parameter("from_version", "lies behind to_version")
     mask = await mask_of(request, customer_id)
     async with reading(request) as connection:
-        _, head = await known_file(connection, request, customer_id, Moment(), version_at)
+        found, head = await known_file(connection, request, customer_id, Moment(), version_at)
     for wanted in (first, last):
         if wanted is not None and wanted > head:
             raise EventUnknown(customer_id, wanted)
+    # What the lines will say is not known before they are read: anything that was ever recorded.
+    await viewed(request, ReadOf.REPLAY, customer_id, Sensitivity.SENSITIVE, found)
     if request.method == "HEAD":
         return Response(headers=PRIVATE, media_type=NDJSON)
     service = service_of(request)

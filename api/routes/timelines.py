@@ -22,9 +22,12 @@ from api.pages import limit_of, page_up_to, place_of
 from api.parameters import LAST_POSITION, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
 from api.schemas import KnowledgePage, TimelinePage
+from api.viewing import viewed
 from domain.access import Action
+from domain.events.access import ReadOf
 from domain.masking import HIDDEN_SEGMENT, Mask
-from domain.slots import kind_of
+from domain.shown import highest_in
+from domain.slots import kind_of, sensitivity_of
 from projections.events import HistoryFilter, history
 from projections.knowledge import ValuePlace, knowledge
 from projections.past import version_at
@@ -67,7 +70,9 @@ async def read_timeline(request: Request, customer_id: UUID) -> Response:
     if mask is not None:
         items = [mask.change(item) for item in items]
     last = _place_text(items[-1]) if items and len(items) == limit else None
-    return page_up_to(request, items, found.position, last, basis={"position": found.position})
+    response = page_up_to(request, items, found.position, last, basis={"position": found.position})
+    await viewed(request, ReadOf.TIMELINE, customer_id, highest_in(bytes(response.body)), found)
+    return response
 
 
 @router.get(
@@ -93,7 +98,11 @@ async def read_knowledge(request: Request, customer_id: UUID) -> Response:
             connection, customer_id, found.position, slot, value=value, limit=limit, after=after, mask=mask
         )
     last = "{}:{}".format(*page[-1][0]) if len(page) == limit else None
-    return page_up_to(request, [item for _, item in page], found.position, last, basis={"position": found.position})
+    items = [item for _, item in page]
+    response = page_up_to(request, items, found.position, last, basis={"position": found.position})
+    highest = max(highest_in(bytes(response.body)), sensitivity_of(slot, is_individual=True))
+    await viewed(request, ReadOf.KNOWLEDGE, customer_id, highest, found)
+    return response
 
 
 def _slot(request: Request) -> str:

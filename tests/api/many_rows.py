@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import Request
 from starlette.types import Message
 
+from api.content_hash import ContentHash
 from api.tabular import Table, table_response
 
 _BATCH = 1000
@@ -23,6 +24,10 @@ _TIERS = ("ORDINARY", "POTENTIAL", "HIGH_VALUE")
 async def rows(number: int) -> AsyncIterator[list[list[Any]]]:
     for first in range(0, number, _BATCH):
         yield [[f"0192d3a0-0000-7000-8000-{n:012x}", _TIERS[n % 3], n, {"n": n}] for n in range(first, first + _BATCH)]
+
+
+async def unheard(content: ContentHash) -> None:
+    del content
 
 
 async def answer(media_type: str, number: int) -> int:
@@ -38,7 +43,7 @@ async def answer(media_type: str, number: int) -> int:
         sent += len(message.get("body", b""))
 
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": []}, receive)
-    table = Table(["customer_id", "/tier/VALUE", "n", "/attributes/n"], rows(number))
+    table = Table(["customer_id", "/tier/VALUE", "n", "/attributes/n"], rows(number), unheard)
     response = await table_response(request, media_type, table, {"position": 1})
     await response(request.scope, receive, send)
     return sent

@@ -26,6 +26,7 @@ from starlette.types import Message
 
 from api import errors
 from api.answers import JSON
+from api.content_hash import ContentHash
 from api.table_files import GUARDED
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
 
@@ -39,13 +40,14 @@ ROWS: list[list[Any]] = [
 
 
 class Rows:
-    """What the rows come from: it knows whether it was closed, and after how many batches."""
+    """What the rows come from: it knows whether it was closed, after how many batches, and what was told of them."""
 
     def __init__(self, batches: Sequence[Sequence[Sequence[Any]]], error: Exception | None = None) -> None:
         self._batches = batches
         self._error = error
         self.given = 0
         self.is_closed = False
+        self.told: list[int] = []
 
     async def all(self) -> AsyncIterator[Sequence[Sequence[Any]]]:
         try:
@@ -56,6 +58,9 @@ class Rows:
                 raise self._error
         finally:
             self.is_closed = True
+
+    async def tell(self, content: ContentHash) -> None:
+        self.told.append(content.row_count)
 
 
 class Answer:
@@ -89,7 +94,7 @@ def ask(
     @app.get("/table")
     async def table(request: Request) -> Response:
         media_type = wanted_media_type(request)
-        return await table_response(request, media_type, Table(columns, rows.all()), BASIS)
+        return await table_response(request, media_type, Table(columns, rows.all(), rows.tell), BASIS)
 
     sent: list[Message] = []
 
@@ -270,6 +275,14 @@ def test_lines_are_not_made_for_a_client_that_has_gone(gone_after: int) -> None:
     assert rows.given == max(gone_after - 1, 1)
     assert not answer.is_complete
     assert b"summary" not in answer.body
+    assert rows.told == [len(ROWS) * rows.given]
+
+
+@pytest.mark.parametrize("accept", [CSV, PARQUET, NDJSON])
+def test_how_many_rows_there_were_is_told_once(accept: str) -> None:
+    rows = Rows([ROWS, ROWS])
+    ask(rows, accept)
+    assert rows.told == [2 * len(ROWS)]
 
 
 @pytest.mark.parametrize("accept", [CSV, PARQUET])
@@ -277,6 +290,7 @@ def test_nor_is_a_file(accept: str) -> None:
     rows = Rows([ROWS] * 100)
     answer = ask(rows, accept, gone_after=0)
     assert (rows.is_closed, rows.given, answer.status) == (True, 1, 400)
+    assert rows.told == []
 
 
 @pytest.mark.parametrize("accept", [CSV, PARQUET])

@@ -40,6 +40,7 @@ def dossier(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOSSIER_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("DOSSIER_PURPOSE", "AUDIT")
 
     def run(*arguments: object) -> Outcome:
         capfd.readouterr()

@@ -49,6 +49,8 @@ _DOCUMENTED: dict[str, type[BaseModel]] = {
     f"GET /v1/customers/{_ID}/events/{_ID}/receipt": schemas.EventReceipt,
     "GET /v1/idempotency/.+": schemas.UsedIdempotencyKey,
     "GET /v1/history": schemas.HistoryPage,
+    f"GET /v1/customers/{_ID}/accesses": schemas.AccessPage,
+    "GET /v1/accesses": schemas.AccessPage,
     "GET /v1/staff": schemas.StaffPage,
     f"GET /v1/staff/{_ID}": schemas.StaffMember,
     f"GET /v1/staff/{_ID}/history": schemas.StaffHistoryPage,
@@ -77,15 +79,17 @@ class Signer:
 
 @dataclass(frozen=True)
 class Api:
-    """One actor's way to the service; without a token, an anonymous one."""
+    """One actor's way to the service; without a token, an anonymous one. Says what for, unless `purpose` is None."""
 
     http: httpx.Client = field(repr=False)
     token: str = field(default="", repr=False)
+    purpose: str | bytes | None = "SERVICE"
 
     def request(self, method: str, path: str, *, expect: int | None = None, **how: Any) -> httpx.Response:
         """The plain answer; with `expect` its status is asserted, and that problems are problems."""
         authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = self.http.request(method, path, headers={**authorization, **how.pop("headers", {})}, **how)
+        stated = {} if self.purpose is None else {"Dossier-Purpose": self.purpose}
+        answer = self.http.request(method, path, headers={**authorization, **stated, **how.pop("headers", {})}, **how)
         if expect is not None:
             assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
         if answer.status_code >= 400 and method != "HEAD":

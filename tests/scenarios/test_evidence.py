@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from api import schemas
-from ledger.pack import verify
 from tests.ledger.forge import Files, audited
 from tests.scenarios.client import PROBLEM, WELL_FOUNDED, Api, File
+from tests.scenarios.proving import proves
 from tests.scenarios.service import Service
 
 
@@ -48,18 +48,7 @@ def pack_of(api: Api, file: File, **asked: Any) -> Files:
 
 def asked_for(api: Api, body: Any) -> httpx.Response:
     authorization = {"Authorization": f"Bearer {api.token}"} if api.token else {}
-    return api.http.post("/v1/evidence", json=body, headers=authorization)
-
-
-def proves(key: str, receipt: dict[str, Any]) -> bool:
-    """Whether an outsider believes a receipt, with nothing but the log's key."""
-    proof = verify.inclusion_in(receipt["proof"].encode())
-    log = verify.checkpoint_in(proof.checkpoint)
-    verify.signer_of(log, [verify.log_key(key)])
-    leaf = base64.b64decode(receipt["entry_hash"])
-    return proof.number + 1 == receipt["position"] and verify.is_included(
-        leaf, proof.number, log.size, proof.hashes, log.root
-    )
+    return api.http.post("/v1/evidence", json=body, headers={"Dossier-Purpose": "AUDIT", **authorization})
 
 
 # --- receipts ---------------------------------------------------------------------------------------------------------
