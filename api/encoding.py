@@ -1,8 +1,8 @@
-"""JSON as the service sends it: made once, as bytes; times are RFC 3339 in UTC with six digits."""
+"""JSON as the service sends it: made once, as bytes; times are RFC 3339 in UTC with six digits, days without a time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -27,4 +27,6 @@ def time_text(instant: datetime) -> str:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, datetime):
         return time_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
     raise TypeError(f"no JSON value: {type(value).__name__}")

@@ -109,6 +109,15 @@ def test_roles_are_asked_about_as_of_a_day_as_known_then_and_now(office: Office)
     office.administrator.get(f"/v1/staff/{subject}", known_at=BETWEEN, expect=404)
 
 
+def test_a_training_counts_to_its_last_day(office: Office) -> None:
+    subject = office.hire()
+    training: dict[str, Any] = {"training": "DATA_PROTECTION", "completed_on": EARLIER, "valid_until": SOON}
+    office.do(subject, "training", **training)
+    assert office.show(subject)["trainings"] == [training]
+    after = (_TODAY + timedelta(days=32)).isoformat()
+    assert office.show(subject, valid_at=after)["trainings"] == []
+
+
 def test_what_was_recorded_says_by_whom_and_why(office: Office) -> None:
     subject = office.hire("viewer")
     events = office.administrator.get(f"/v1/staff/{subject}/history").json()["items"]
