@@ -23,6 +23,8 @@ class Caller(NamedTuple):
 
     actor: Actor
     principal: Principal
+    deputy_of: frozenset[str] = frozenset()
+    """In whose place they may act, by delegations in force: of what these ask for they decide nothing."""
 
 
 class Concluded(NamedTuple):
@@ -48,7 +50,8 @@ def caller_of(claims: Claims, staff: StaffDirectory | None) -> Concluded:
     scopes = claims.scopes
     if actor.on_behalf_of is not None:
         scopes = _in_place_of(staff, actor, scopes, until, is_recorded=file is not None)
-    return Concluded(_caller(actor, scopes, member), min(until))
+    deputy_of = _deputy_of(staff, actor.id, until)
+    return Concluded(_caller(actor, scopes, member)._replace(deputy_of=deputy_of), min(until))
 
 
 def _caller(actor: Actor, scopes: frozenset[str] | None, member: StaffMember | None) -> Caller:
@@ -97,3 +100,15 @@ def _in_place_of(
     allowed = frozenset(given.scope)
     # Words about classes only ever hide: left out, they would show more.
     return allowed if scopes is None else (scopes & allowed) | (scopes & CLASS_SCOPES.keys())
+
+
+def _deputy_of(staff: StaffDirectory, subject: str, until: list[float]) -> frozenset[str]:
+    found = set()
+    for file in staff.files_with_deputy(subject):
+        now = now_of(file)
+        member, change = file.at(now), file.next_change_after(now)
+        if member is not None and member.delegation_to(subject) is not None:
+            found.add(member.subject)
+        if change is not None:
+            until.append(change.timestamp())
+    return frozenset(found)

@@ -290,6 +290,7 @@ def submission_of(
         request_id=None if account is None else account.stated_id,
         idempotency_key=None if dry_run else idempotency_key(request),
         trace_id=None if account is None else account.stated_trace_id,
+        deputy_of=caller_of(request).deputy_of,
     )
     return Submission(
         order,

@@ -43,17 +43,22 @@ class StaffDirectory:
         self._streams = streams
         self._seconds = seconds
         self._files: dict[UUID, StaffFile] = {}
+        self._deputising: dict[str, set[UUID]] = {}
         self._unreadable: dict[UUID, int] = {}
         self._listeners: list[Callable[[frozenset[str]], None]] = []
 
     def when_changed(self, listener: Callable[[frozenset[str]], None]) -> None:
-        """Have `listener` called with the subjects of members of whom something has become known."""
+        """Have `listener` called with the subjects of whom something has become known, and of their deputies."""
         self._listeners.append(listener)
 
     def file(self, subject: str) -> StaffFile | None:
         """A member's file, UNREADABLE for one that cannot be read; None for somebody who is none."""
         stream = stream_of(subject)
         return UNREADABLE if stream in self._unreadable else self._files.get(stream)
+
+    def files_with_deputy(self, subject: str) -> list[StaffFile]:
+        """The files of members who have ever let that person act in their place."""
+        return [self._files[stream] for stream in self._deputising.get(subject, ())]
 
     def member(self, subject: str) -> StaffMember | None:
         """A member as they are now; None for somebody who is none."""
@@ -116,12 +121,14 @@ class StaffDirectory:
         if not newer:
             return
         self._files |= newer
-        for stream in newer:
+        for stream, file in newer.items():
             self._unreadable.pop(stream, None)
+            for subject in file.deputies:
+                self._deputising.setdefault(subject, set()).add(stream)
         self._tell(newer.values())
 
     def _tell(self, files: Iterable[StaffFile]) -> None:
-        subjects = frozenset(file.subject for file in files if file.subject is not None)
+        subjects = frozenset(subject for file in files for subject in (file.subject, *file.deputies) if subject)
         for listener in self._listeners:
             listener(subjects)
 

@@ -66,7 +66,7 @@ class TokenVerifier:
 
     def _forget(self, subjects: frozenset[str]) -> None:
         """Forget the callers who are these members of staff, or act for them."""
-        for token, ((actor, _), _) in list(self._verified.items()):
+        for token, ((actor, *_), _) in list(self._verified.items()):
             if actor.id in subjects or actor.on_behalf_of in subjects:
                 del self._verified[token]
 

@@ -100,6 +100,11 @@ class StaffFile:
             self._facts.setdefault(fact.slot, []).append(fact)
             self._timelines.pop(fact.slot, None)
 
+    @property
+    def deputies(self) -> frozenset[str]:
+        """Who has ever been let to act in their place."""
+        return frozenset(each.to for each in self.delegated.values())
+
     def at(self, instant: datetime) -> StaffMember | None:
         """The member as of an instant; None when nothing is known of them.
 

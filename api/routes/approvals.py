@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api import openapi
-from api.dependencies import actor_of, principal_of, reading, service_of
+from api.dependencies import actor_of, caller_of, principal_of, reading, service_of
 from api.direct_route import requires
 from api.encoding import time_text
 from api.masking import seen_request
@@ -97,7 +97,7 @@ def _wanted(request: Request) -> Inbox:
         kind=None if kind is None else RequestKind(kind),
         requester=query.get("requester"),
         customer_id=_customer(query["customer_id"]) if "customer_id" in query else None,
-        mine=persons(actor_of(request)) if is_mine else None,
+        mine=persons(actor_of(request)) | caller_of(request).deputy_of if is_mine else None,
         kinds=frozenset(kind for kind in RequestKind if _may_decide(request, kind)),
     )
 
@@ -134,4 +134,6 @@ def _roles(request: Request, kind: str) -> tuple[str, ...]:
 def _objections(request: Request, row: dict[str, Any]) -> list[str]:
     asker = Asker(row["requester"], row["requester_for"])
     owner = None if row["kind"] == RequestKind.ERASURE else row["owner"]
-    return objections(actor_of(request), asker, _roles(request, row["kind"]), owner)
+    caller = caller_of(request)
+    roles = _roles(request, row["kind"])
+    return objections(caller.actor, asker, roles, owner, deputy_of=caller.deputy_of)

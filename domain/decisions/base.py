@@ -71,6 +71,8 @@ class Case:
     """Who holds an identifier (scheme, value), for those that the command names."""
     proposed: Proposed | None = None
     """The proposal that a second person agrees to with this very decision."""
+    deputy_of: frozenset[str] = frozenset()
+    """In whose place the actor may act by a delegation in force."""
 
     @property
     def effective_from(self) -> datetime:

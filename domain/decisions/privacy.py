@@ -257,7 +257,7 @@ def _require_officer(case: Case) -> None:
 
 
 def _require_second_person(case: Case, first: str, first_for: str | None, what: str) -> None:
-    found = objections(case.actor, Asker(first, first_for), (PRIVACY_OFFICER,))
+    found = objections(case.actor, Asker(first, first_for), (PRIVACY_OFFICER,), deputy_of=case.deputy_of)
     if found:
         broken = [FieldError("/approver", why) for why in found]
         raise FourEyesViolation(f"{case.actor.id} may not decide {what}", *broken)

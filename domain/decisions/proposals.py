@@ -135,7 +135,7 @@ class _Answer(Command):
     def _require_second_person(self, case: Case, proposal: OpenProposal) -> None:
         owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
         asker = Asker(proposal.requester, proposal.requester_for)
-        found = objections(case.actor, asker, case.policy.approver_roles, owner)
+        found = objections(case.actor, asker, case.policy.approver_roles, owner, deputy_of=case.deputy_of)
         if found:
             broken = [FieldError("/approver", why) for why in found]
             raise FourEyesViolation(f"{case.actor.id} may not decide proposal {proposal.proposal_id}", *broken)

@@ -53,6 +53,8 @@ class Order:
     idempotency_key: str | None = None
     trace_id: str | None = None
     """Of the trace that the request belongs to; what the person states as `correlation_id` goes before it."""
+    deputy_of: frozenset[str] = frozenset()
+    """In whose place the actor may act by a delegation in force, whether they say that they do or not."""
 
 
 def record(
@@ -71,7 +73,7 @@ def record(
     """
     events: list[RecordedEvent] = []
     for item in order.changes:
-        case = Case(file, order.actor, now, item.circumstances, policy, holders, item.proposed)
+        case = Case(file, order.actor, now, item.circumstances, policy, holders, item.proposed, order.deputy_of)
         events += decided(order, item, case, new_id)
     return file, events
 

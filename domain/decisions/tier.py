@@ -214,7 +214,7 @@ def require_reason(case: Case) -> None:
 def _require_second_person(case: Case, request: TierRequest) -> None:
     owner = case.file.value(pointer("owner", "ACCOUNT_MANAGER"), case.now)
     asker = Asker(request.requester, request.requester_for)
-    found = objections(case.actor, asker, case.policy.approver_roles, owner)
+    found = objections(case.actor, asker, case.policy.approver_roles, owner, deputy_of=case.deputy_of)
     if found:
         broken = [FieldError("/approver", why) for why in found]
         raise FourEyesViolation(f"{case.actor.id} may not decide request {request.request_id}", *broken)

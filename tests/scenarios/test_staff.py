@@ -178,6 +178,24 @@ def test_a_delegation_of_somebody_who_has_left_is_void(service: Service, office:
     deputising.request("GET", "/v1/customers", expect=403)
 
 
+def test_a_deputy_decides_nothing_that_they_are_asked_for_whether_they_say_so_or_not(
+    service: Service, office: Office
+) -> None:
+    asking, deciding = office.hire("editor"), office.hire("approver")
+    file = service.as_(asking).register(owner="u-500")
+    file.record("/tier", to_code="ORDINARY")
+    request_id = file.record("/tier-requests", to_code="HIGH_VALUE")["data"]["request_id"]
+    given = office.do(asking, "delegations", to=deciding, effective_to=SOON)
+    theirs = file.seen_by(service.as_(deciding))
+    problem = theirs.send(f"/tier-requests/{request_id}/approve", {}, expect=403).json()
+    assert problem["invariant"] == "I6"
+    assert "deputy of the requester" in problem["errors"][0]["detail"] + problem["detail"]
+    asked: dict[str, Any] = {"can_decide": "true", "customer_id": file.customer_id, "after": file.token}
+    assert theirs.api.get("/v1/approvals", **asked).json()["items"] == []
+    office.do(asking, f"delegations/{given['data']['delegation_id']}/end")
+    theirs.send(f"/tier-requests/{request_id}/approve", {})
+
+
 @pytest.mark.parametrize("what", ["roles", "manager", "delegations", "training", "deactivate", "reactivate"])
 def test_nobody_changes_their_own_record(service: Service, office: Office, what: str) -> None:
     subject, colleague = office.hire("administrator"), office.hire()
