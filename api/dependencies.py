@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -39,9 +40,10 @@ from api.room import SHORT_BODY_BYTES, BodyRooms, Room
 from api.staff_directory import StaffDirectory
 from api.tokens import TokenVerifier, unauthorized
 from domain.access import Action, Principal
-from domain.decisions import Change, NewId, Order
+from domain.decisions import Change, Command, NewId, Order
+from domain.decisions.proposals import PROPOSABLE, ProposeChanges
 from domain.errors import FieldError, Refusal
-from domain.events import Actor
+from domain.events import Actor, Circumstances
 from domain.file import CustomerFile
 from ledger.policy_records import PolicyRecords
 from ledger.read_ledger import ReadLedger
@@ -307,16 +309,23 @@ def digest_of(request: Request, body: bytes) -> bytes:
 
 
 def _require_permitted(request: Request, changes: Sequence[Change]) -> None:
-    """Forbidden for a listed change that is not allowed by itself, and for what only importers do.
+    """Forbidden for a listed or proposed change that is not allowed by itself, and for what only importers do.
 
     The route has been answered for; what opens a file belongs to opening it.
     """
-    for change in changes:
-        if change.pointer.startswith(LISTED):
-            action = change.command.action
-            require(request, action, FieldError(change.pointer, f"{change.command.records.type} needs {action}"))
-        if change.circumstances.initial_load:
-            require(request, Action.IMPORT, FieldError(f"{change.pointer}/initial_load", "marks what importers bring"))
+    for place, command, circumstances in chain.from_iterable(map(_asked_for, changes)):
+        if place.startswith(LISTED):
+            require(request, command.action, FieldError(place, f"{command.records.type} needs {command.action}"))
+        if circumstances.initial_load:
+            require(request, Action.IMPORT, FieldError(f"{place}/initial_load", "marks what importers bring"))
+
+
+def _asked_for(change: Change) -> Iterator[tuple[str, type[Command], Circumstances]]:
+    """The change itself with its place in the body, and those that it proposes with theirs."""
+    yield change.pointer, type(change.command), change.circumstances
+    if isinstance(change.command, ProposeChanges):
+        for index, proposed in enumerate(change.command.changes):
+            yield f"{LISTED}{index}", PROPOSABLE[proposed.type], proposed.circumstances
 
 
 def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:

@@ -85,6 +85,12 @@ _OF_STAFF = (
     "/reactivate",
 )
 
+WITHIN: Final = {f"POST {OF_FILE}/proposals": (Action.ASSIGN_OWNER, Action.WRITE_FACTS)}
+"""By route what its example asks for besides, in the order in which it is refused."""
+
+OF_NOTHING: Final = frozenset({"GET /v1/idempotency/{key}"})
+"""What asks, in the walk, for something that there is not."""
+
 OPEN: Final = frozenset({"GET /healthz", "GET /readyz", "GET /log/checkpoint", "GET /log/key", "GET /log/tile/{tile}"})
 """What anybody is answered: is it alive, and the log's hashes, which tell nothing of anybody."""
 
@@ -101,6 +107,8 @@ PERMISSIONS: Final[dict[str, Action]] = {
         for below in ("", *(f"/{{revision_id}}/{verb}" for verb in ("approve", "reject", "withdraw")))
     },
     "GET /v1/history": Action.READ_AUDIT,
+    "GET /v1/idempotency/{key}": Action.READ_AUDIT,
+    "GET /metrics": Action.READ_METRICS,
     "POST /v1/portfolio/query": Action.READ_PORTFOLIO,
     "POST /v1/portfolio/diff": Action.READ_PORTFOLIO,
     "POST /v1/evidence": Action.EXPORT_EVIDENCE,
@@ -161,7 +169,8 @@ class Asked:
         path = self.route.partition(" ")[2].replace("{customer_id}", self.customer_id)
         for name, value in {"version": "1", "tile": "0/000.p/1", "subject": WALKED, "name": "customer"}.items():
             path = path.replace(f"{{{name}}}", value)
-        for name in ("contact_id", "need_id", "request_id", "proposal_id", "hold_id", "delegation_id", "revision_id"):
+        ids = ("contact_id", "need_id", "request_id", "proposal_id", "hold_id", "delegation_id", "revision_id", "key")
+        for name in ids:
             path = path.replace(f"{{{name}}}", str(uuid4()) if f"{{{name}}}" in path else "")
         return path
 
