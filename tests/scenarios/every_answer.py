@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from tests.scenarios.client import Api, File
 
-_NOT_ABOUT_CUSTOMERS = {"/healthz", "/readyz"}
+_NOT_ABOUT_CUSTOMERS = {"/healthz", "/readyz", "/metrics"}
 _FOR_FEW = {"/v1/accesses", "/v1/customers/{customer_id}/accesses"}
 """Which not everybody may ask."""
 _MOMENTS = 8
@@ -44,7 +44,7 @@ def answers(
     for path, query, body, accept in _questions(file, reader, probes):
         asked.add(path)
         filled = path.replace("{customer_id}", file.customer_id)
-        for name in ("version", "tile", "name") if "{name}" in path else ("version", "tile"):
+        for name in ("version", "tile", "key", *(("name",) if "{name}" in path else ())):
             filled = filled.replace(f"{{{name}}}", str(query.pop(name, "")))
         method = "GET" if body is None else "POST"
         content = None if body is None else orjson.dumps(body)
@@ -107,6 +107,7 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
     yield Question("/v1/history", {"customer_id": file.customer_id, "limit": 500})
     yield Question(f"{of_file}/accesses", {})
     yield Question("/v1/accesses", {})
+    yield Question("/v1/idempotency/{key}", {"key": events[-1]["idempotency_key"]})
     yield from _of_portfolio(moments)
     yield from _of_log(reader)
 

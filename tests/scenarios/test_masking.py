@@ -45,8 +45,8 @@ _EVERYTHING_READ = ("customer:view", "customer:history", "portfolio:view", "audi
 
 
 @pytest.fixture(scope="module")
-def guarded(custodian: Api, second_officer: Api) -> Guarded:
-    return Guarded.opened(custodian, second_officer, OWNER).with_everything()
+def guarded(custodian: Api, wang: Api) -> Guarded:
+    return Guarded.opened(custodian, wang, OWNER).with_everything()
 
 
 def seen(guarded: Guarded, reader: Api, ceiling: Sensitivity) -> Iterator[tuple[str, list[str]]]:
@@ -96,15 +96,15 @@ def _drawn(steps: list[tuple[str, str]], custodian: Api, second: Api, readers: l
 @settings(_DRAWN, max_examples=2)
 @given(STEPS)
 def test_of_no_history_is_anything_seen(
-    custodian: Api, second_officer: Api, readers: dict[str, Reader], steps: list[tuple[str, str]]
+    custodian: Api, wang: Api, readers: dict[str, Reader], steps: list[tuple[str, str]]
 ) -> None:
-    _drawn(steps, custodian, second_officer, [readers["a viewer"]])
+    _drawn(steps, custodian, wang, [readers["a viewer"]])
 
 
 @pytest.mark.long
 @settings(_DRAWN, max_examples=40)
 @given(STEPS)
 def test_of_no_history_is_anything_seen_by_anybody(
-    custodian: Api, second_officer: Api, readers: dict[str, Reader], steps: list[tuple[str, str]]
+    custodian: Api, wang: Api, readers: dict[str, Reader], steps: list[tuple[str, str]]
 ) -> None:
-    _drawn(steps, custodian, second_officer, list(readers.values()))
+    _drawn(steps, custodian, wang, list(readers.values()))
