@@ -61,8 +61,8 @@ def _of_any(roles: frozenset[Role], scopes: frozenset[str] | None) -> _OfAny:
 
 def mask_for(request: Request, owner: str | None) -> Mask | None:
     """The mask of a customer of whom it is known who manages the account, and nothing else."""
-    resource = Resource({} if owner is None else {"ACCOUNT_MANAGER": owner})
-    highest = ceiling(principal_of(request), resource)
+    owners = {} if owner is None else {"ACCOUNT_MANAGER": owner}
+    highest = ceiling(principal_of(request), Resource(owners, _teams_of(request, owners.values())))
     return None if highest is HIGHEST else Mask(highest)
 
 
@@ -114,9 +114,17 @@ async def _resource(request: Request, customer_id: UUID) -> Resource:
         file = row.file(customer_id)
     except FoldOutdated:
         file = await asyncio.to_thread(service.fold, customer_id)
-    return _resource_of(file, max(now, file.as_of))
+    owners = _owners_of(file, max(now, file.as_of))
+    return Resource(owners, _teams_of(request, owners.values()), file.kind)
 
 
-def _resource_of(file: CustomerFile, now: datetime) -> Resource:
-    owners = {segments_of(slot)[1]: file.value(slot, now) for slot in file.below(_OWNER, now)}
-    return Resource(owners, customer_kind=file.kind)
+def _owners_of(file: CustomerFile, now: datetime) -> dict[str, str]:
+    return {segments_of(slot)[1]: file.value(slot, now) for slot in file.below(_OWNER, now)}
+
+
+def _teams_of(request: Request, owners: Iterable[str]) -> frozenset[str]:
+    """The teams of these people; of a caller who is in none it makes no difference."""
+    if principal_of(request).team is None:
+        return frozenset()
+    members = map(service_of(request).staff.member, owners)
+    return frozenset(member.team for member in members if member is not None and member.team is not None)

@@ -65,6 +65,12 @@ def viewer(service: Service) -> Api:
 
 
 @pytest.fixture(scope="session")
+def administrator(service: Service) -> Api:
+    """Keeps the staff records."""
+    return service.as_("u-801", "administrator")
+
+
+@pytest.fixture(scope="session")
 def importer(service: Service) -> Api:
     return service.as_("svc-import", "importer", kind="SERVICE")
 

@@ -16,7 +16,14 @@ from pyarrow import parquet
 
 from tests.scenarios.client import Api, File
 
-_NOT_ABOUT_CUSTOMERS = {"/healthz", "/readyz", "/metrics"}
+_NOT_ABOUT_CUSTOMERS = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/staff",
+    "/v1/staff/{subject}",
+    "/v1/staff/{subject}/history",
+}
 _FOR_FEW = {"/v1/accesses", "/v1/customers/{customer_id}/accesses"}
 """Which not everybody may ask."""
 _MOMENTS = 8
@@ -107,6 +114,8 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
     yield Question("/v1/history", {"customer_id": file.customer_id, "limit": 500})
     yield Question(f"{of_file}/accesses", {})
     yield Question("/v1/accesses", {})
+    yield Question("/v1/approvals", {"customer_id": file.customer_id})
+    yield Question("/v1/approvals", {"limit": 500})
     yield Question("/v1/idempotency/{key}", {"key": events[-1]["idempotency_key"]})
     yield from _of_portfolio(moments)
     yield from _of_log(reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -88,6 +89,22 @@ def test_who_comes_to_own_a_customer_sees_more_of_all_its_past(file: File, servi
     assert attributes() == attributes(at_position=before) == "s"
     file.record("/owners", to_staff=OWNER, **handed_over)
     assert attributes() == attributes(at_position=before) == HIDDEN[CONFIDENTIAL]
+
+
+def test_a_colleague_of_the_owners_team_sees_what_the_owner_sees(
+    custodian: Api, administrator: Api, service: Service
+) -> None:
+    owner, colleague, stranger = (f"u-{uuid4()}" for _ in range(3))
+    for subject, team in ((owner, "Shenzhen"), (colleague, "Shenzhen"), (stranger, "Lisbon")):
+        administrator.post("/v1/staff", {"subject": subject, "name": "Somebody", "team": team}, expect=201)
+        roles = {"roles": ["viewer"], "reason": {"text": "hired"}}
+        administrator.post(f"/v1/staff/{subject}/roles", roles)
+    file = custodian.register(owner=owner)
+    file.record("/attributes", key="secret", value="s")
+    seen = {
+        who: file.seen_by(service.as_(who)).profile()["attributes"]["secret"] for who in (owner, colleague, stranger)
+    }
+    assert seen == {owner: "s", colleague: "s", stranger: HIDDEN[CONFIDENTIAL]}
 
 
 @pytest.mark.parametrize("view", ["", "/blame"])
