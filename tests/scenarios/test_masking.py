@@ -102,7 +102,7 @@ def test_of_no_history_is_anything_seen(
 
 
 @pytest.mark.long
-@settings(_DRAWN, max_examples=40)
+@settings(_DRAWN, max_examples=15)
 @given(STEPS)
 def test_of_no_history_is_anything_seen_by_anybody(
     custodian: Api, wang: Api, readers: dict[str, Reader], steps: list[tuple[str, str]]
