@@ -114,7 +114,6 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
     yield Question("/v1/history", {"customer_id": file.customer_id, "limit": 500})
     yield Question(f"{of_file}/accesses", {})
     yield Question("/v1/accesses", {})
-    yield Question("/v1/approvals", {"customer_id": file.customer_id})
     yield Question("/v1/approvals", {"limit": 500})
     yield Question("/v1/idempotency/{key}", {"key": events[-1]["idempotency_key"]})
     yield from _of_portfolio(moments)
