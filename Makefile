@@ -1,6 +1,7 @@
 # make run      the service on http://127.0.0.1:8000 (PORT=... for another), its data in ./data
 # make test     every test, against a real PostgreSQL
-# make check    style, types, and who may import whom
+# make check    style, types, who may import whom, and what looks unsafe
+# make audit    whether locked dependencies are known to be bad; says what it could not look up
 # make fmt      put the style right
 # make openapi  write openapi.json anew
 # make soak     the tests that take minutes or need what is not part of the project; prints what they measured
@@ -10,8 +11,9 @@ PORT ?= 8000
 
 bin := .venv/bin
 installed := .venv/.installed
+product := api cli db domain ledger projections settings.py
 
-.PHONY: install run test check fmt soak openapi bench
+.PHONY: install run test check audit fmt soak openapi bench
 
 install: $(installed)
 
@@ -36,6 +38,10 @@ check: $(installed)
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+	$(bin)/bandit --quiet --configfile pyproject.toml --recursive $(product)
+
+audit: $(installed)
+	$(bin)/python .ci/audit.py
 
 fmt: $(installed)
 	$(bin)/ruff check --fix .

@@ -25,7 +25,7 @@ _MOST_MEMBERS: Final = 32
 _MOST_STATE_CHARACTERS: Final = 8192
 _SAMPLED: Final = 0x01
 
-_RANDOM: Final = random.Random()  # noqa: S311 - names that must differ, no secrets
+_RANDOM: Final = random.Random()  # noqa: S311 - names that must differ, no secrets  # nosec B311
 
 
 @dataclass(frozen=True, slots=True)

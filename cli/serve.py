@@ -196,5 +196,5 @@ def _unusable_address(error: OSError, host: str, port: int) -> CliError:
 def _address(listener: socket.socket) -> str:
     """Return the URL under which this machine reaches the socket."""
     host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here  # nosec B104
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     become(identity)
     tie_to_parent(int(parent), int(death_signal))
     try:
-        os.execv(command[0], command)  # noqa: S606 - no shell is the point
+        os.execv(command[0], command)  # noqa: S606 - no shell is the point  # nosec B606
     except OSError as error:
         raise SystemExit(f"launch: {command[0]}: {error.strerror}") from error
 

@@ -139,7 +139,7 @@ class Records:
                 conflicts += is_conflict(error)
                 if not is_conflict(error) or conflicts >= conflicts_at_most:
                     return self._halved(batch, error, deadline)
-                time.sleep(random.uniform(0, _CONFLICT_SECONDS))  # noqa: S311 - no secret
+                time.sleep(random.uniform(0, _CONFLICT_SECONDS))  # noqa: S311 - no secret  # nosec B311
             else:
                 self._reachable = True
                 return outcomes
