@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     request_log: bool = True
     """Whether each request is a line of the log."""
 
+    otlp_endpoint: str | None = None
+    """Where spans of requests are sent, OTLP over HTTP; None means nowhere. Needs the extra `otel`."""
+
     behind_tls: bool = False
     """Whether clients come by TLS, which something in front ends: then browsers are told to come by nothing else."""
 

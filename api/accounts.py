@@ -32,6 +32,7 @@ class Span(Protocol):
     """What is told of a request to who collects traces."""
 
     span_id: str
+    trace_id: str
 
     def end(self, method: str, route: str, status: int) -> None: ...
 
@@ -155,8 +156,8 @@ def _told(account: Account, scope: Scope, route: str, status: int, seconds: floa
         "status": status,
         "ms": round(seconds * 1000, 2),
     }
-    if account.trace is not None:
-        told["trace_id"] = account.trace.trace_id
+    if (trace := account.span or account.trace) is not None:
+        told["trace_id"] = trace.trace_id
     if account.problem:
         told["problem"] = account.problem
     return told

@@ -290,7 +290,7 @@ def submission_of(
         tuple(changes),
         actor,
         request_id=None if account is None else account.stated_id,
-        idempotency_key=None if dry_run else idempotency_key(request),
+        idempotency_key=_key_of(request, is_dry_run=dry_run),
         trace_id=None if account is None else account.stated_trace_id,
         deputy_of=caller_of(request).deputy_of,
     )
@@ -337,6 +337,14 @@ def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
             refusal.move_below(change.pointer)
             raise
     return frozenset(named)
+
+
+def _key_of(request: Request, *, is_dry_run: bool) -> str | None:
+    """None on a dry run, which takes effect under no key; one that is stated must be one all the same."""
+    if is_dry_run and not request.headers.get("idempotency-key"):
+        return None
+    key = idempotency_key(request)
+    return None if is_dry_run else key
 
 
 def idempotency_key(request: Request) -> str:

@@ -27,7 +27,7 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {model.__name__: model for model in
 _REFERENCE: Final = "#/components/schemas/{model}"
 _UUID: Final = {"type": "string", "format": "uuid"}
 _TEXT: Final = {"type": "string"}
-_KEY: Final = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+_KEY: Final = {"type": "string", "pattern": '^"?[!#-~][!-~]{0,254}$'}
 _ENTITY_TAG: Final = {"type": "string", "pattern": r'^((W/)?"[0-9]{1,18}(\.[0-9A-Za-z.]*)?"|\*)$'}
 _POSITION: Final = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[^:]+:[1-9][0-9]*$"}]}
 

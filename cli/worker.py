@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -26,6 +27,9 @@ from cli.lifeline import end_with_parent, tell_parent_we_are_up
 from cli.logs import configure_logging, write_patiently
 from cli.processes import allow_many_files, settle_memory
 from settings import Settings
+
+if TYPE_CHECKING:
+    from api.spans import Spans
 
 LISTENER_VARIABLE = "DOSSIER_LISTENER"
 PLACE_VARIABLE = "DOSSIER_PLACE"
@@ -50,8 +54,12 @@ def main() -> None:
     log = RequestLog(write_patiently)
     process = Process(int(os.environ.get(PLACE_VARIABLE, "1")), log=log)
     app = create_app(settings, process)
+    spans = _spans(settings, app.version)
     accounts = Accounts(
-        process.counts, log.take if settings.request_log else None, request_seconds=settings.request_seconds
+        process.counts,
+        log.take if settings.request_log else None,
+        request_seconds=settings.request_seconds,
+        begin_span=None if spans is None else spans.begin,
     )
     limits = _limits(settings)
     settle_memory()
@@ -69,17 +77,20 @@ def main() -> None:
         timeout_keep_alive=math.ceil(limits.idle_seconds),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    _Server(config, app, accounts, log).run(sockets=[listener])
+    _Server(config, app, accounts, log, spans).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Looks after the limits of its connections and requests in its main loop, which turns ten times a second."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, accounts: Accounts, log: RequestLog) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, accounts: Accounts, log: RequestLog, spans: Spans | None
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._accounts = accounts
         self._log = log
+        self._spans = spans
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._log.start()
@@ -89,6 +100,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         self._log.stop()
+        if self._spans is not None:
+            self._spans.close()
 
     async def on_tick(self, counter: int) -> bool:
         self._log.flush()
@@ -98,6 +111,15 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_BETWEEN_STANDINGS == 0:
             self._app.state.standings.publish()
         return await super().on_tick(counter)
+
+
+def _spans(settings: Settings, version: str) -> Spans | None:
+    """Who is told of requests as spans; the libraries of that are there only where somebody wants it."""
+    if settings.otlp_endpoint is None:
+        return None
+    from api.spans import Spans, sent_to  # noqa: PLC0415 - see above
+
+    return Spans(sent_to(settings.otlp_endpoint), version)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -48,7 +48,10 @@ def ask(service: Service, *roles: str, examples: int, seconds: int, every_edge: 
         "max-time": seconds,
         "base-url": str(service.http.base_url),
         "headers": {"Authorization": f"Bearer {token}"},
-        "checks": {"positive_data_acceptance": {"expected-statuses": _REFUSED_BY_RULES}},
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": _REFUSED_BY_RULES},
+            "missing_required_header": {"expected-statuses": ["400", "401", "403", "422", "428"]},
+        },
         "phases": {"coverage": {"enabled": every_edge}},
         "generation": {"max-examples": examples, "deterministic": True, "database": "none"},
     }
