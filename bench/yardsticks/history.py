@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +53,22 @@ def blame_and_trail(surroundings: Surroundings) -> Findings:
             ],
             {"bytes of a page, and of blame": [_size(both.ours, pages[0]), _size(both.ours, blame[0])]},
         )
+
+
+def past_and_current(surroundings: Surroundings) -> Iterator[tuple[str, str, Callable[[], float]]]:
+    """Each side of B5 by name, with its database and with what reads it and tells how many a second."""
+    fillings = _SMALL if surroundings.is_smoke else _FILLINGS
+    with _history_service(surroundings, fillings) as (server, conninfo):
+        for filling in fillings:
+            ids = [str(filling.customer_id(index)) for index in range(filling.customers)]
+            past = [get(server, path) for path in _past_paths(conninfo, ids)]
+            for what, requests in (("past", past), ("current", _current(server, ids))):
+
+                def read(requests: Sequence[bytes] = requests) -> float:
+                    callers = [Reader(requests, place) for place in range(_CONNECTIONS)]
+                    return load(server.address, callers, seconds=surroundings.seconds).per_second
+
+                yield f"{what} of {filling.events_each:,} events", conninfo, read
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import psycopg
 
 from bench.baselines.library_projection import CustomerChanged, project, store
 from bench.fixture import KEK_TEXT, Filling
+from bench.processes import TICKS, processes, stat
 from bench.surroundings import Surroundings
 from bench.yardstick import Comparison, Figures, Findings, Unsuitable, Wanted, at_least, interleaved
 from cli.processes import settle_memory
@@ -26,7 +26,6 @@ _GOAL: Final = at_least(20)
 _PER_CPU_SECOND: Final = 20_000.0
 _PROJECTED: Final = 3_000
 """The library makes so many rows in a round: its pace does not depend on how many there are."""
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _TOLD: Final = """
     SELECT customer_id, version, recorded_at, type, actor,
            read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to, event_id,
@@ -35,9 +34,13 @@ _TOLD: Final = """
 """
 
 
+def filling_of(surroundings: Surroundings) -> Filling:
+    return _SMALL if surroundings.is_smoke else _FILLING
+
+
 def rebuilds(surroundings: Surroundings) -> Findings:
     """Events a second, and per second of CPU of the server and of who asks it."""
-    filling = _SMALL if surroundings.is_smoke else _FILLING
+    filling = filling_of(surroundings)
     events = filling.customers * filling.events_each
     with surroundings.filled(filling) as conninfo, surroundings.database(migrated=False) as library:
         projected = store(library, _told(conninfo, min(_PROJECTED, events)))
@@ -48,7 +51,7 @@ def rebuilds(surroundings: Surroundings) -> Findings:
             before, started = _spent(server), time.perf_counter()
             summary = rebuild(conninfo, FileKek.from_text(KEK_TEXT), Watch(_no_difference))
             seconds = time.perf_counter() - started
-            spent.append(max(_spent(server) - before, 1 / _TICKS))
+            spent.append(max(_spent(server) - before, 1 / TICKS))
             if summary.events != events:
                 raise RuntimeError(f"{summary.events} of {events} events were found")
             return {_PACE.name: events / seconds}
@@ -113,7 +116,7 @@ def _server_process(conninfo: str) -> int:
     """The process whose children are all processes of the server. Raises Unsuitable when it runs elsewhere."""
     with psycopg.connect(conninfo) as connection:
         try:
-            parent, _, _ = _stat(connection.info.backend_pid)
+            parent = stat(connection.info.backend_pid).parent
         except OSError as error:
             raise Unsuitable("what a server on another machine spends cannot be seen") from error
     return parent
@@ -126,23 +129,8 @@ def _spent(server: int) -> float:
     """
     ours = os.times()
     while True:
-        _, own, ended = _stat(server)
-        living = [seconds for parent, seconds, _ in _processes() if parent == server]
-        if _stat(server)[2] == ended:  # else one may be missing, or be counted twice
-            return ours.user + ours.system + ours.children_user + ours.children_system + own + ended + sum(living)
-
-
-def _processes() -> Iterator[tuple[int, float, float]]:
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit():
-            try:
-                yield _stat(int(path.name))
-            except OSError:  # it has ended meanwhile
-                continue
-
-
-def _stat(process_id: int) -> tuple[int, float, float]:
-    """A process's parent, the seconds of CPU that it has spent, and those of its children that have ended."""
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    user, system, user_of_ended, system_of_ended = (int(field) / _TICKS for field in fields[11:15])
-    return int(fields[1]), user + system, user_of_ended + system_of_ended
+        its = stat(server)
+        living = [each.seconds for _, each in processes() if each.parent == server]
+        if stat(server).of_ended == its.of_ended:  # else one may be missing, or be counted twice
+            own = ours.user + ours.system + ours.children_user + ours.children_system
+            return own + its.seconds + its.of_ended + sum(living)

@@ -80,7 +80,7 @@ def writes(surroundings: Surroundings) -> Findings:
             lags.append(round(side.come_to_rest(), 2))
         return {"per second": tally.per_second, "p99": tally.quantile(0.99) * 1e3}
 
-    with _pair(surroundings) as (ours, baseline):
+    with pair(surroundings) as (ours, baseline):
         for connections, ratio in zip(CONNECTIONS, (1.5, 2), strict=True):
             comparisons += _compared(
                 surroundings,
@@ -112,7 +112,7 @@ def reads(surroundings: Surroundings) -> Findings:
     """B2. A GET of a customer by id, and the same with the ETag that is still current."""
     comparisons: list[Comparison] = []
     kinds: list[tuple[str, Goal, bool]] = [("reads", at_least(0.95), False), ("304 answers", at_least(1.1), True)]
-    with _pair(surroundings) as (ours, baseline):
+    with pair(surroundings) as (ours, baseline):
         ours.come_to_rest()
         for connections in CONNECTIONS:
             for name, goal, unchanged in kinds:
@@ -163,7 +163,7 @@ def _compared(
 
 
 @contextmanager
-def _pair(surroundings: Surroundings) -> Iterator[tuple[Registered, Registered]]:
+def pair(surroundings: Surroundings) -> Iterator[tuple[Registered, Registered]]:
     """The service and the baseline, with the same customers; ours has all the others of the size beside them."""
     with registered_service(surroundings, Filling(surroundings.size.customers, 10)) as ours:
         keys = ours.server.data

@@ -17,9 +17,13 @@ _SIZES = """
 """
 
 
+def filling_of(surroundings: Surroundings) -> Filling:
+    return _SMALL if surroundings.is_smoke else _FILLING
+
+
 def size(surroundings: Surroundings) -> Findings:
     """Tables, indexes and what is kept out of line, freshly vacuumed."""
-    filling = _SMALL if surroundings.is_smoke else _FILLING
+    filling = filling_of(surroundings)
     with surroundings.filled(filling) as conninfo, psycopg.connect(conninfo) as connection:
         sizes: dict[str, int] = dict(connection.execute(_SIZES).fetchall())
     events = filling.customers * filling.events_each
