@@ -69,7 +69,9 @@ class Spending:
             was = self._before.get(process_id, Stat(0, 0.0, 0.0))
             name = of_server.get(process_id) or program(process_id)
             spent[name] += now.seconds - was.seconds
-            spent[f"{name}, what ended of it"] += now.of_ended - was.of_ended
+            spent["server, those that ended" if name == "postgres" else f"{name}, those that ended"] += (
+                now.of_ended - was.of_ended
+            )
         return {name: seconds for name, seconds in spent.items() if seconds > 0}
 
     def _of_server(self) -> dict[int, str]:
@@ -90,5 +92,5 @@ def program(process_id: int) -> str:
     except OSError:
         return "ended"
     if "-m" in words[:-1]:
-        return " ".join(words[words.index("-m") + 1 :][:2]).split(" -")[0].split(" user=")[0]
+        return " ".join(words[words.index("-m") + 1 :][:2]).split(" -")[0].split(" user=")[0].strip()
     return words[0].rpartition("/")[2].split(":")[0]

@@ -33,6 +33,8 @@ _CACHE: Final = Path(__file__).parent / ".cache"
 _CONNECTIONS: Final = 64
 _SHOWN: Final = 12
 _LEAST_SHARE: Final = 0.01
+_LEAST_OF_ALL: Final = 0.05
+"""A process that spends less than this share is not looked into."""
 _SIZES: Final = """
     SELECT relation.oid::regclass::text,
            CASE relation.relkind WHEN 'i' THEN 'index' ELSE 'rows' END,
@@ -175,6 +177,8 @@ def _functions(found: Sequence[Profile]) -> Iterator[str]:
     for profile in found:
         for process, samples in profile.samples.items():
             whole = profile.microseconds(process)
+            if profile.seconds.get(process, 0.0) < _LEAST_OF_ALL * sum(profile.seconds.values()):
+                continue
             for title, shares in (("package", samples.by_package()), ("function", samples.by_function())):
                 rows = [
                     [name, f"{share * whole:.1f}", f"{share:.0%}"]
