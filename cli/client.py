@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import orjson
@@ -180,6 +180,14 @@ def ask_customer(settings: Settings, customer: str, below: str = "", params: Map
     return asyncio.run(_ask_customer(settings, customer, below, params))
 
 
+def order(settings: Settings, customer: str, below: str, body: Mapping[str, Any]) -> Any:
+    """Send a command about a customer, as somebody who has just looked at the file; what was recorded.
+
+    Every call is a command of its own. Raises what the service says against it.
+    """
+    return asyncio.run(_order(settings, customer, below, body))
+
+
 def error_of(problem: Problem) -> CliError:
     """Return the error that fits a problem's status."""
     match problem.status:
@@ -206,6 +214,15 @@ async def _ask_customer(settings: Settings, customer: str, below: str, params: M
     async with ServiceClient(*find_service(settings)) as client:
         customer_id = await _customer_id(client, customer)
         return (await client.get(f"/v1/customers/{customer_id}{below}", params)).json()
+
+
+async def _order(settings: Settings, customer: str, below: str, body: Mapping[str, Any]) -> Any:
+    async with ServiceClient(*find_service(settings)) as client:
+        path = f"/v1/customers/{await _customer_id(client, customer)}"
+        file = await client.get(path)
+        file.json()  # an error if it is one
+        headers = {"Idempotency-Key": str(uuid4()), "If-Match": file.headers["ETag"]}
+        return (await client.post(path + below, orjson.dumps(body), headers)).json()
 
 
 async def _customer_id(client: ServiceClient, customer: str) -> str:

@@ -1,4 +1,4 @@
-"""`dossier erasures`: what became of a file's requests for erasure, and the certificate of one, through the service.
+"""`dossier erasures`: requests for erasure, what became of them, and the certificate of one, through the service.
 
 Scrubbing (scrub.py) is the operator's, and works on the database itself.
 """
@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import ask_customer
+from cli.client import ask_customer, order
 from cli.errors import CliError, UsageError
 from cli.options import DataOption, JsonOption, load_settings, print_json
 from cli.read import CustomerArgument
 from cli.scrub import scrub
 from cli.tables import TIMES, erasures_table, people_console, plain_time
+from domain.events.privacy import LegalBasis
 from domain.masking import is_marker
+from settings import Settings
 
 erasures = typer.Typer(
     name="erasures", help="Requests for erasure, and what became of them.", no_args_is_help=True, add_completion=False
@@ -24,6 +26,8 @@ erasures = typer.Typer(
 
 erasures.command()(scrub)
 
+ReasonOption = Annotated[str, typer.Option(help="In words; it stays readable for good, so it names nobody.")]
+CommentOption = Annotated[str | None, typer.Option(help="In words; it stays readable for good.")]
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="The request's id, or its last characters.", show_default=False)
 ]
@@ -42,6 +46,56 @@ def list_(customer: CustomerArgument, *, as_json: JsonOption = False, data: Data
         placed = hold["placed"]
         console.print(f"held since {plain_time(placed['at'])} by {placed['by']}: {hold['reference']}", soft_wrap=True)
     console.print(TIMES, style="dim")
+
+
+@erasures.command()
+def request(
+    customer: CustomerArgument,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="A contact's id, or the customer's.")],
+    *,
+    basis: Annotated[LegalBasis, typer.Option(help="Why the data must go.")],
+    reason: ReasonOption,
+    data: DataOption = None,
+) -> None:
+    """Ask for the erasure of a person's values; another privacy officer decides."""
+    body = {"subject": subject, "legal_basis": basis, "reason": {"text": reason}}
+    answer = order(load_settings(data=data), customer, "/erasures", body)
+    typer.echo(f"request {answer['events'][0]['data']['request_id']} waits for another privacy officer")
+
+
+@erasures.command()
+def approve(
+    customer: CustomerArgument,
+    request: RequestArgument,
+    *,
+    comment: CommentOption = None,
+    after_hold: Annotated[
+        bool, typer.Option("--after-hold", help="Approve it while the file is held, for when the hold is lifted.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Agree to a request; the values are erased at once, and for good."""
+    answer = _decided(load_settings(data=data), customer, request, "approve", comment, after_hold=after_hold)
+    is_done = any(event["type"] == "customer.personal-data-erased" for event in answer["events"])
+    typer.echo("erased" if is_done else "approved; erased when the last hold is lifted")
+
+
+@erasures.command()
+def reject(
+    customer: CustomerArgument, request: RequestArgument, *, comment: CommentOption = None, data: DataOption = None
+) -> None:
+    """Turn a request down."""
+    _decided(load_settings(data=data), customer, request, "reject", comment)
+    typer.echo("rejected")
+
+
+@erasures.command()
+def withdraw(
+    customer: CustomerArgument, request: RequestArgument, *, comment: CommentOption = None, data: DataOption = None
+) -> None:
+    """Take a request of one's own back."""
+    _decided(load_settings(data=data), customer, request, "withdraw", comment)
+    typer.echo("withdrawn")
 
 
 @erasures.command()
@@ -72,6 +126,14 @@ def certificate(customer: CustomerArgument, request: RequestArgument, *, data: D
     typer.echo("Certificate of erasure\n")
     for line in [f"customer          {file['customer_id']}", *_lines(found)]:
         typer.echo(line)
+
+
+def _decided(
+    settings: Settings, customer: str, request: str, verb: str, comment: str | None, *, after_hold: bool = False
+) -> Any:
+    found = _found(ask_customer(settings, customer, "/erasures", {}), request)
+    body = {"comment": comment, "after_hold": True} if after_hold else {"comment": comment}
+    return order(settings, customer, f"/erasures/{found['request_id']}/{verb}", body)
 
 
 def _found(file: Mapping[str, Any], request: str) -> Mapping[str, Any]:

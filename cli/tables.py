@@ -143,6 +143,24 @@ def erasures_table(requests: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def approvals_table(requests: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per request that waits for a second person."""
+    table = _table("kind", "request", "customer", "asked for by", "what", "why", "expires", "")
+    for request in requests:
+        moved = [*request.get("commands", ()), *request.get("paths", ())]
+        table.add_row(
+            _cell(request.get("kind")),
+            _cell(request.get("request_id")),
+            _cell(request.get("customer_id")),
+            Text("\n").join((_cell(request.get("requester")), _time(request.get("recorded_at")))),
+            Text("\n").join(map(_cell, moved or [request.get("subject")])),
+            _cell(request.get("reason")),
+            _time(request.get("expires_at")),
+            Text("yours to decide" if request.get("can_decide") else ""),
+        )
+    return table
+
+
 def staff_table(members: Sequence[Mapping[str, Any]]) -> Table:
     """One row per member of staff."""
     table = _table("id", "name", "team", "roles", "reports to", "")

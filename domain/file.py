@@ -227,7 +227,9 @@ class CustomerFile:
 
     def apply(self, event: RecordedEvent) -> None:
         """Take one recorded event in. Call `advance(recorded_at)` first."""
-        changed = self._apply_facts(event) | self._apply_decision(event)
+        changed = self._apply_facts(event)
+        if event.payload.decision:
+            changed |= self._apply_decision(event)
         self.version = event.envelope.version
         if changed:
             self.profile_version = self.version

@@ -8,7 +8,7 @@ contact) are applied here, once, in `domain.decisions.record`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -126,7 +126,7 @@ class Command(Value, ABC):
     def decide(self, case: Case) -> Iterator[Draft]:
         """What would be recorded, or a Refusal. Pure; called again if the file has moved on."""
 
-    def changes_agreed(self, _case: Case) -> Iterable[Change]:
+    def changes_agreed(self, _case: Case) -> Sequence[Change]:
         """What is decided right after it, on the file as its own events leave it; asked before they are decided."""
         return ()
 

@@ -8,7 +8,7 @@ one had seen: once anything has moved that the changes touch, the proposal is st
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -168,9 +168,9 @@ class ApproveProposal(_Answer):
         self._require_acceptable(case, proposal)
         yield Draft(ProposalApproved(proposal_id=self.proposal_id, comment=self.comment))
 
-    def changes_agreed(self, case: Case) -> Iterable[Change]:
+    def changes_agreed(self, case: Case) -> Sequence[Change]:
         proposal = case.file.proposals.get(self.proposal_id)
-        return () if proposal is None else _changes(proposal.content.changes, proposal.link)
+        return () if proposal is None else tuple(_changes(proposal.content.changes, proposal.link))
 
     def _require_acceptable(self, case: Case, proposal: OpenProposal) -> None:
         """Whatever would be refused now was accepted when it was proposed: something else has moved on."""

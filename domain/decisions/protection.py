@@ -6,10 +6,10 @@ with other dates, a correction or a retraction alike. Nothing is asked of an eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from domain.code_schemes import tier_edition
 from domain.decisions.base import Case
@@ -31,7 +31,7 @@ from domain.second_person import persons
 from domain.slots import segments_of
 from domain.values import EARLIEST
 
-_TIER = "/tier/"
+_TIER: Final = "/tier/"
 
 
 class Moving(NamedTuple):
@@ -50,25 +50,34 @@ class Moved(NamedTuple):
     new: Any
 
 
-def watched(event: RecordedEvent, case: Case) -> list[Moving]:
-    """What to look at again once the event is in the file. Raises HistoryNeeded."""
-    policy = case.policy
+def watched(event: RecordedEvent, case: Case) -> Sequence[Moving]:
+    """What to look at again once the event is in the file: of nearly every event nothing. Raises HistoryNeeded."""
+    payload, policy = event.payload, case.policy
+    takes_back = isinstance(payload, FactCorrected | FactRetracted)
+    if not takes_back and payload.type not in policy.watched_events:
+        prefixes = policy.watched_slots
+        for fact in event.facts:
+            if fact.slot.startswith(prefixes):
+                break
+        else:
+            return ()
+    return () if payload.decision or case.proposed is not None else _watched(event, case, takes_back=takes_back)
+
+
+def _watched(event: RecordedEvent, case: Case, *, takes_back: bool) -> Sequence[Moving]:
+    if _is_of(event) in case.policy.watched_events:
+        raise _alone(case, f"{_is_of(event)} needs a second person")
     slots = [fact.slot for fact in event.facts]
     if isinstance(event.payload, FactRetracted):
         slots += event.payload.slots
-    if not slots or case.proposed is not None:
-        return []
-    if _is_of(event) in policy.watched_events:
-        raise _alone(case, f"{_is_of(event)} needs a second person")
-    chosen = [slot for slot in slots if slot.startswith(policy.watched_slots)]
+    chosen = [slot for slot in slots if slot.startswith(case.policy.watched_slots)]
     if not chosen or _stands_alone(event, case):
-        return []
-    takes_back = event.envelope.corrects is not None or event.envelope.retracts is not None
+        return ()
     since = EARLIEST if takes_back else event.envelope.effective_from or case.now
     return [Moving(slot, since, case.file.timeline(slot, since)) for slot in chosen]
 
 
-def require_second_person(event: RecordedEvent, case: Case, moving: list[Moving]) -> None:
+def require_second_person(event: RecordedEvent, case: Case, moving: Sequence[Moving]) -> None:
     """FourEyesViolation where what the event did to these slots is protected; it is in the file already."""
     for slot, since, before in moving:
         after = case.file.timeline(slot, since)

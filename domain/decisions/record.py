@@ -81,7 +81,7 @@ def record(
 def decided(order: Order, item: Change, case: Case, new_id: NewId) -> list[RecordedEvent]:
     """The events of one change, and of those that are decided with it. Raises what `record` raises."""
     events: list[RecordedEvent] = []
-    agreed = tuple(item.command.changes_agreed(case))
+    agreed = item.command.changes_agreed(case)
     try:
         _admit(item, case)
         for draft in item.command.decide(case):
