@@ -188,7 +188,6 @@ RSA = SigningKey.new("r", "RS256")
         None,
         7,
     ],
-    ids=repr,
 )
 def test_of_a_set_only_sound_public_keys_for_signatures_are_taken(jwk: Any) -> None:
     good = SigningKey.new("good", "ES256").jwk()
