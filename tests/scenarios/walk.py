@@ -186,7 +186,7 @@ class Asked:
 
     @property
     def is_write(self) -> bool:
-        return self.route.startswith(("POST /v1/customers", "POST /v1/staff"))
+        return self.route.startswith(("POST /v1/customers", "POST /v1/staff", "POST /v1/policies"))
 
     def by(self, api: Api) -> httpx.Response:
         """The answer that somebody gets, of whatever kind: JSON, lines, bytes of the log."""
