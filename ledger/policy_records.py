@@ -40,6 +40,8 @@ class PolicyOrder:
     digest: bytes
     request_id: str | None = None
     trace_id: str | None = None
+    deputy_of: frozenset[str] = frozenset()
+    """In whose place the actor may act by a delegation in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class PolicyRecords:
         file = PolicyFile.of(events)
         if earlier is not None:
             return PolicyReceipt(_of_one_request(events[earlier - 1 :]), file, replayed=True)
-        case = PolicyCase(file, order.actor, max(datetime.now(UTC), file.recorded_at))
+        case = PolicyCase(file, order.actor, max(datetime.now(UTC), file.recorded_at), order.deputy_of)
         payloads = order.command.with_ids(self._new_id).decide(case)
         recorded = self._records.append(
             POLICY_STREAM,

@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from api import bodies, openapi
 from api.accounts import account_of
 from api.answers import json_response
-from api.dependencies import actor_of, digest_of, idempotency_key, principal_of, received, service_of
+from api.dependencies import actor_of, caller_of, digest_of, idempotency_key, principal_of, received, service_of
 from api.direct_route import DirectRoute, path_id, requires
 from api.errors import Problem
 from api.pages import limit_of, page_response, place_of
@@ -113,6 +113,7 @@ async def _record(request: Request, name: str, body: bytes, command: PolicyComma
         digest_of(request, body),
         request_id=None if account is None else account.stated_id,
         trace_id=None if account is None else account.stated_trace_id,
+        deputy_of=caller_of(request).deputy_of,
     )
     receipt = await asyncio.to_thread(service.policy_records.record, order)
     service.policy.learn(receipt.file)
@@ -169,7 +170,8 @@ def _edition(file: PolicyFile) -> dict[str, Any]:
 
 
 def _revision(request: Request, number: int, revision: Revision) -> dict[str, Any]:
-    objected = objections(actor_of(request), Asker(revision.requester, revision.requester_for), (Role.ADMINISTRATOR,))
+    caller, asker = caller_of(request), Asker(revision.requester, revision.requester_for)
+    objected = objections(caller.actor, asker, (Role.ADMINISTRATOR,), deputy_of=caller.deputy_of)
     can_decide = (
         Action.MANAGE_POLICY in principal_of(request).granted
         and revision.state is RevisionState.OPEN

@@ -51,6 +51,8 @@ class PolicyCase:
     file: PolicyFile
     actor: Actor
     now: datetime
+    deputy_of: frozenset[str] = frozenset()
+    """In whose place the actor may act by a delegation in force."""
 
 
 class PolicyCommand(Value, ABC):
@@ -116,8 +118,9 @@ class AnswerRevision(PolicyCommand):
 
     def _require_second_person(self, case: PolicyCase, revision: Revision) -> None:
         asker = Asker(revision.requester, revision.requester_for)
-        broken = [FieldError("/approver", why) for why in objections(case.actor, asker, (Role.ADMINISTRATOR,))]
-        if broken:
+        found = objections(case.actor, asker, (Role.ADMINISTRATOR,), deputy_of=case.deputy_of)
+        if found:
+            broken = [FieldError("/approver", why) for why in found]
             raise FourEyesViolation(f"{case.actor.id} may not decide revision {revision.revision_id}", *broken)
 
 

@@ -141,6 +141,13 @@ def test_nobody_changes_the_policy_alone(answer: PolicyCommand, actor: Actor, wh
     assert proposed().refuses(FourEyesViolation, answer, "/approver", by=actor) == why
 
 
+def test_a_deputy_of_the_proposer_does_not_agree() -> None:
+    story = proposed()
+    with pytest.raises(FourEyesViolation) as caught:
+        APPROVE.decide(PolicyCase(story.file, OTHER, story.now, frozenset({ADMIN.id})))
+    assert caught.value.fields[0].detail == "is a deputy of the requester"
+
+
 def test_only_a_human_administrator_proposes_and_says_why() -> None:
     story = PolicyStory()
     story.refuses(RoleRequired, proposing(), "", by=Actor(id="u-1", roles=("editor",)))
