@@ -10,9 +10,13 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 
 from api.encoding import to_json
+from db.pool import connect
+from db.queries import load
 from domain.decisions.privacy import ApproveErasure, PlaceLegalHold, RequestErasure
 from domain.decisions.tier import ApproveTierReassignment, RejectTierReassignment, RequestTierReassignment
+from domain.events.lifecycle import CustomerKind, CustomerRegistered
 from domain.events.privacy import LegalBasis
+from domain.events.proposals import ChangeProposed
 from domain.file import CustomerFile
 from domain.pending import PendingRequest, RequestKind, pending_requests
 from projections.approvals import Inbox, inbox
@@ -21,7 +25,9 @@ from projections.past import file_at
 from projections.rebuild import Watch, check
 from tests.domain.private_histories import LI_LEI, OFFICER, SECOND, histories
 from tests.domain.story import APPROVER, CLERK, Story, opened, uid
+from tests.ledger.examples import CONTACT, EXAMPLES
 from tests.ledger.writing import KEK
+from tests.make import Stream
 from tests.projections.world import World, a_world
 from tests.server import TestServer
 
@@ -60,6 +66,18 @@ def test_an_inbox_is_read_page_by_page_at_one_position(world: World) -> None:
     world.project(*story.events[end:])
     assert world.read(lambda connection: ask(connection, wanted=Inbox(), after=first[0]["opened"])) == second
     assert world.read(lambda c: inbox(c, len(story.events), now, Inbox(kind=RequestKind.TIER), limit=9)) == []
+
+
+def test_the_eraser_learns_that_another_files_proposal_speaks_of_the_same_person(world: World) -> None:
+    stream = Stream()
+    stream.add(CustomerRegistered(customer_kind=CustomerKind.ORGANISATION))
+    stream.add(EXAMPLES[ChangeProposed.type].payload)
+    world.project(*stream.events)
+    used_elsewhere = load("ledger", "eraser.sql")["used_elsewhere"]
+    with connect(world.conninfo, "dossier_eraser") as connection:
+        for subject, is_used in ((CONTACT, True), (uid(999), False)):
+            asked = {"subject": subject, "stream": uid(1)}
+            assert connection.execute(used_elsewhere, asked).fetchone() == (is_used,)
 
 
 def with_requests() -> Story:
