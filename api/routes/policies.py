@@ -42,7 +42,6 @@ from ledger.policy_records import PolicyOrder
 router: Final = APIRouter(
     prefix="/v1/policies/{name}",
     route_class=DirectRoute,
-    tags=["policy"],
     generate_unique_id_function=openapi.operation_id,
 )
 ANSWERS: Final[dict[str, type[AnswerRevision]]] = {
@@ -58,7 +57,7 @@ class RevisionAnswer(Value):
     comment: Text | None = None
 
 
-@router.get("", openapi_extra=openapi.read(PolicyEdition, "known_at", path_names=("name",)))
+@router.get("", tags=["reading"], openapi_extra=openapi.read(PolicyEdition, "known_at", path_names=("name",)))
 @requires(Action.READ_POLICY)
 async def read_policy(request: Request, name: str) -> Response:
     """The edition in force, now or as known at a moment, with who proposed it and who agreed."""
@@ -72,7 +71,11 @@ async def read_policy(request: Request, name: str) -> Response:
     return json_response({"name": name, **_edition(file), "basis": {"known_at": known_at, "version": file.version}})
 
 
-@router.get("/revisions", openapi_extra=openapi.read(PolicyRevisionPage, "limit", "page_token", path_names=("name",)))
+@router.get(
+    "/revisions",
+    tags=["reading"],
+    openapi_extra=openapi.read(PolicyRevisionPage, "limit", "page_token", path_names=("name",)),
+)
 @requires(Action.READ_POLICY)
 async def list_policy_revisions(request: Request, name: str) -> Response:
     """Every revision that was proposed, oldest first: by whom, why, and what became of it."""
@@ -131,6 +134,7 @@ def _add_routes() -> None:
         "/revisions",
         propose_policy_revision,
         methods=["POST"],
+        tags=["writing"],
         openapi_extra=openapi.write_policy(ProposeRevision, PolicyRecorded),
     )
     for verb, command in ANSWERS.items():
@@ -138,6 +142,7 @@ def _add_routes() -> None:
             f"/revisions/{{revision_id}}/{verb}",
             _answering(command),
             methods=["POST"],
+            tags=["writing"],
             name=f"{verb}_policy_revision",
             summary=openapi.words(command.__name__),
             description=command.__doc__ or "",
