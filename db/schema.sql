@@ -53,7 +53,7 @@ CREATE TABLE ledger.event (
     PRIMARY KEY (stream, version)
 );
 CREATE INDEX event_erasure_idx ON ledger.event (stream, version) WHERE type = 'customer.personal-data-erased';
-CREATE INDEX event_staff_idx ON ledger.event (stream, version) WHERE type LIKE 'staff.%';
+CREATE INDEX event_staff_idx ON ledger.event (stream, version, type) WHERE type LIKE 'staff.%';
 COMMENT ON TABLE ledger.event IS 'One row per recorded event. The primary key is the concurrency control.';
 COMMENT ON COLUMN ledger.event.version IS 'Dense within a stream; our codec starts at 1, the event sourcing library''s own tests at 0.';
 COMMENT ON COLUMN ledger.event.type IS 'Repeats the type inside the entry, for queries; the entry is what counts.';

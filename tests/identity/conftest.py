@@ -49,6 +49,7 @@ def bank(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "DOSSIER_JWKS_AGAIN_SECONDS": "0.1",
             "DOSSIER_JWKS_REFRESH_SECONDS": "1",
             "SSL_CERT_FILE": str(issuer.authority),
+            "NO_PROXY": "127.0.0.1",
         }
         with Service.start(folder / "data", conninfo, **settings) as service:
             yield Bank(service, issuer, ed, ec, rsa, pss, twins)

@@ -67,6 +67,7 @@ def test_a_redirection_is_not_followed(rotating: Bank) -> None:
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with Issuer.running(tmp_path) as running:
         monkeypatch.setenv("SSL_CERT_FILE", str(running.authority))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield running
 
 

@@ -22,6 +22,7 @@ def test_a_service_without_keys_is_alive_and_not_ready_until_it_has_some(tmp_pat
             "DOSSIER_JWT_AUDIENCE": AUDIENCE,
             "DOSSIER_JWKS_AGAIN_SECONDS": "0.1",
             "SSL_CERT_FILE": str(issuer.authority),
+            "NO_PROXY": "127.0.0.1",
             "DATABASE_URL": database,
         }
         url = f"http://127.0.0.1:{_free_port()}"
