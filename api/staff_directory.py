@@ -22,6 +22,7 @@ from ledger.staff_records import stream_of
 
 _LOG: Final = structlog.get_logger("api.staff")
 _SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 2.0
 
 UNREADABLE: Final = StaffFile(version=-1)
 """Stands for a member whose stream cannot be read: nobody knows what they may do."""
@@ -38,8 +39,11 @@ class StaffStreams(Protocol):
 class StaffDirectory:
     """Read and changed in the event loop alone; it is read from the database in a thread."""
 
-    def __init__(self, streams: StaffStreams, *, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, streams: StaffStreams, *, seconds: float = _SECONDS, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
         self.is_filled = False
+        self._patience_seconds = patience_seconds
         self._streams = streams
         self._seconds = seconds
         self._files: dict[UUID, StaffFile] = {}
@@ -76,9 +80,13 @@ class StaffDirectory:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Fill it, and keep it up to date for as long as the context lasts."""
-        await self._refresh()
-        task = asyncio.create_task(self._keep())
+        """Fill it, and keep it up to date for as long as the context lasts.
+
+        While the database is away at the start, nobody waits for it: requests are told 503 until this is filled.
+        """
+        first = asyncio.create_task(self._refresh())
+        await asyncio.wait({first}, timeout=self._patience_seconds)
+        task = asyncio.create_task(self._keep(first))
         try:
             yield
         finally:
@@ -86,10 +94,15 @@ class StaffDirectory:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _keep(self) -> None:
+    async def _keep(self, first: asyncio.Task[None]) -> None:
+        await asyncio.wait({first})
         while True:
             await asyncio.sleep(self._seconds)
-            await self._refresh()
+            try:
+                await self._refresh()
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                # Never the end of it: who was deactivated would stay in, and nobody would know.
+                _LOG.exception("the staff could not be taken in", error=type(error).__name__)
 
     async def _refresh(self) -> None:
         known = {stream: file.version for stream, file in self._files.items()} | self._unreadable

@@ -29,6 +29,7 @@ FAR = 4e9
 """When a token expires, unless something else is said."""
 SOON = datetime.now(UTC) + timedelta(days=30)
 GIVEN = UUID(int=7)
+PATIENCE = 120.0
 
 
 class Staff:
@@ -38,7 +39,7 @@ class Staff:
         self.path = path
         self.records = staff_records(path)
         self.conninfo = conninfo
-        self.directory = StaffDirectory(self.records)
+        self.directory = StaffDirectory(self.records, patience_seconds=PATIENCE)
         self._number = 0
 
     def do(self, subject: str, command: StaffCommand) -> None:
@@ -181,7 +182,7 @@ def test_who_cannot_be_read_does_not_come_in_and_everybody_else_does(staff: Staf
     with psycopg.connect(staff.conninfo) as connection:
         disarm(connection)
         connection.execute("UPDATE ledger.event SET entry = '{' WHERE stream = %s", [stream_of("u-1")])
-    staff.directory = StaffDirectory(staff.records)
+    staff.directory = StaffDirectory(staff.records, patience_seconds=PATIENCE)
     staff.look()
     assert staff.refusal("u-1") == (503, "staff-unavailable")
     assert staff.refusal("u-2", on_behalf_of="u-1") == (503, "staff-unavailable")
