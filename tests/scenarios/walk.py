@@ -33,6 +33,7 @@ _READ = {
     "/knowledge": Action.READ_HISTORY,
     "/replay": Action.READ_HISTORY,
     "/erasures": Action.READ_HISTORY,
+    "/accesses": Action.READ_ACCESSES,
     "/events/{version}/receipt": Action.READ_HISTORY,
 }
 _WRITTEN = {
@@ -107,6 +108,7 @@ PERMISSIONS: Final[dict[str, Action]] = {
         for below in ("", *(f"/{{revision_id}}/{verb}" for verb in ("approve", "reject", "withdraw")))
     },
     "GET /v1/history": Action.READ_AUDIT,
+    "GET /v1/accesses": Action.READ_ACCESSES,
     "GET /v1/idempotency/{key}": Action.READ_AUDIT,
     "GET /metrics": Action.READ_METRICS,
     "POST /v1/portfolio/query": Action.READ_PORTFOLIO,
