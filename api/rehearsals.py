@@ -7,7 +7,6 @@ with each wrong guess; whoever guessed by dry runs would not be.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,20 +15,28 @@ from fastapi import Request
 from api.dependencies import service_of
 from api.errors import Problem
 from api.masks import mask_of
-from domain.decisions import Change, Command
+from domain.decisions import Command
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.errors import FieldError
 from domain.masking import HIGHEST, level_of_payload
 from domain.slots import Sensitivity
+from ledger.records import NewFile, Submission
 
 
-async def require_rehearsable(request: Request, customer_id: UUID, changes: Sequence[Change]) -> None:
-    """Problem 403 for a dry run of changes any of which is about a slot that is hidden from the caller."""
-    mask = await mask_of(request, customer_id)
+async def require_rehearsable(request: Request, submission: Submission) -> None:
+    """Problem 403 for a dry run of changes any of which is about a slot that is hidden from the caller.
+
+    A new file says nothing yet: there it is identifiers alone that other files may hold.
+    """
+    order = submission.order
+    mask = await mask_of(request, order.customer_id)
     if mask is None:
         return
-    for change in changes:
-        if mask.hides(await _level(request, customer_id, change.command)):
+    is_new = isinstance(submission.expected, NewFile)
+    for change in order.changes:
+        if is_new and not change.command.identifiers():
+            continue
+        if mask.hides(await _level(request, order.customer_id, change.command)):
             raise Problem(
                 "field-not-visible",
                 403,

@@ -110,9 +110,8 @@ async def record_changes(request: Request, customer_id: UUID) -> Response:
 
 async def _submitted(request: Request, submission: Submission) -> Receipt:
     """What came of an order. Raises what the writer raises, without what the caller may not know."""
-    order = submission.order
     if submission.dry_run:
-        await require_rehearsable(request, order.customer_id, order.changes)
+        await require_rehearsable(request, submission)
     try:
         return await service_of(request).writer.submit(submission)
     except IdentifierAlreadyClaimed as refusal:

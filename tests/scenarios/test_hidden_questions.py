@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.scenarios.client import WELL_FOUNDED, Api, File
+from tests.scenarios.client import PHONE, WELL_FOUNDED, Api, File
 from tests.scenarios.service import Service
 
 RIC = "11010119900307117X"
@@ -149,6 +149,16 @@ def test_no_dry_run_tells_whether_a_guess_is_right(file: File, li_na: Api, custo
     for country, status in (("CN", 422), ("DE", 200)):
         body = {**WELL_FOUNDED, "address_kind": "HOME", "country": country}
         file.seen_by(custodian).send("/addresses?dry_run=true", body, expect=status)
+
+
+def test_a_new_file_may_be_rehearsed_but_for_numbers_that_others_may_hold(service: Service, li_na: Api) -> None:
+    opening: dict[str, Any] = {"customer_kind": "INDIVIDUAL", "name": "A", "contact": {"name": "B", "points": [PHONE]}}
+    program = service.as_("svc-erp", "service", kind="SERVICE")
+    for api in (program, li_na):
+        assert api.post("/v1/customers?dry_run=true", opening).json()["dry_run"]
+        numbered = {**opening, **WELL_FOUNDED, "identifiers": [{"scheme": "CN_RIC", "value": RIC}]}
+        problem = api.post("/v1/customers?dry_run=true", numbered, expect=403).json()
+        assert problem["errors"][0]["pointer"] == "dry_run"
 
 
 def test_what_may_be_seen_may_be_rehearsed(file: File, li_na: Api) -> None:
