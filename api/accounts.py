@@ -46,7 +46,18 @@ class Account:
     `trace` is None where the caller named none. `task` answers the request.
     """
 
-    __slots__ = ("began", "is_overdue", "problem", "request_id", "rule", "span", "stated_id", "task", "trace")
+    __slots__ = (
+        "began",
+        "is_overdue",
+        "principal",
+        "problem",
+        "request_id",
+        "rule",
+        "span",
+        "stated_id",
+        "task",
+        "trace",
+    )
 
     def __init__(self, headers: Headers) -> None:
         self.began = time.perf_counter()
@@ -54,6 +65,7 @@ class Account:
         self.stated_id = stated if stated is not None and _WELL_FORMED_ID.fullmatch(stated) else None
         self.trace = _trace_of(headers) if "traceparent" in headers else None
         self.request_id = self.stated_id or trace_context.new_trace_id()
+        self.principal: str | None = None
         self.problem = self.rule = ""
         self.is_overdue = False
         self.span: Span | None = None
@@ -147,10 +159,9 @@ def account_of(scope: Scope) -> Account | None:
 
 
 def _told(account: Account, scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:
-    actor = scope.get("dossier.actor")
     told = {
         "request_id": account.request_id,
-        "principal": None if actor is None else actor.id,
+        "principal": account.principal,
         "method": scope["method"],
         "route": route,
         "status": status,

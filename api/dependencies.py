@@ -116,6 +116,8 @@ def caller_of(request: Request) -> Caller:
         raise unauthorized("send `Authorization: Bearer <token>`")
     caller = service_of(request).verifier.caller(token.strip())
     request.scope["dossier.caller"] = caller
+    if (account := account_of(request.scope)) is not None:
+        account.principal = caller.actor.id
     service_of(request).requests.take(caller.actor.id)
     return caller
 
@@ -341,7 +343,7 @@ def _identifiers(changes: Sequence[Change]) -> frozenset[tuple[str, str]]:
 
 def _key_of(request: Request, *, is_dry_run: bool) -> str | None:
     """None on a dry run, which takes effect under no key; one that is stated must be one all the same."""
-    if is_dry_run and not request.headers.get("idempotency-key"):
+    if is_dry_run and "idempotency-key" not in request.headers:
         return None
     key = idempotency_key(request)
     return None if is_dry_run else key

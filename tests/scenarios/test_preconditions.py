@@ -54,6 +54,12 @@ def test_a_write_needs_a_usable_idempotency_key(untouched: File, key: str | None
     assert_refused(untouched, answer, slug, "Idempotency-Key", None)
 
 
+def test_a_dry_run_needs_no_key_and_takes_none_that_is_not_one(untouched: File) -> None:
+    untouched.send("/attributes?dry_run=true", ATTRIBUTE, idempotency_key=None)
+    for key in ("", "a b"):
+        untouched.send("/attributes?dry_run=true", ATTRIBUTE, expect=400, idempotency_key=key)
+
+
 def test_a_refused_request_leaves_its_key_free(li_na: Api) -> None:
     file, key = li_na.register(), str(uuid4())
     file.send("/attributes", {"key": "k"}, expect=422, idempotency_key=key)
