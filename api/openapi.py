@@ -135,7 +135,7 @@ def write_staff(model: type[BaseModel], answer: type[BaseModel], *path_ids: str,
         "requestBody": {"required": True, "content": _content(model, EXAMPLES[model.__name__])},
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
-            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever."),
+            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever.", _KEY),
         ],
         "responses": {"200": answered, **({"201": answered} if opens_file else {}), "default": _PROBLEM},
     }
