@@ -56,7 +56,8 @@ def answers(
         method = "GET" if body is None else "POST"
         content = None if body is None else orjson.dumps(body)
         if path.startswith("/log/") or accept:  # no JSON
-            headers = {"Authorization": f"Bearer {reader.token}", **({"Accept": accept} if accept else {})}
+            headers = {"Authorization": f"Bearer {reader.token}", "Dossier-Purpose": "AUDIT"}
+            headers |= {"Accept": accept} if accept else {}
             answer = reader.http.request(method, filled, headers=headers, content=content)
         else:
             answer = reader.request(method, filled, params=query or None, content=content)

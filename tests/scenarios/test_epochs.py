@@ -19,6 +19,9 @@ from tests.scenarios.client import WELL_FOUNDED, Api, File
 from tests.scenarios.service import Service, wait_until
 from tests.server import TestServer
 
+_UNTOLD = {"DOSSIER_READ_LEDGER": "false"}
+"""Views would be events too, and positions are counted here."""
+
 
 @dataclass(frozen=True)
 class Fork:
@@ -46,13 +49,13 @@ class Fork:
 def fork(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     folder = tmp_path_factory.mktemp("forked")
     with server.database() as conninfo:
-        with Service.start(folder / "before", conninfo) as service:
+        with Service.start(folder / "before", conninfo, **_UNTOLD) as service:
             customer_id = _recorded(service.as_("u-118", "editor").register(), range(5)).customer_id
             at = _sealed(service)
         with psycopg.connect(conninfo) as connection:
             epoch = begin_epoch(connection, "u-7", None)
         kek = {"DOSSIER_KEK_FILE": str(folder / "before" / "keys" / "kek")}
-        with Service.start(folder / "after", conninfo, **kek) as service:
+        with Service.start(folder / "after", conninfo, **kek, **_UNTOLD) as service:
             api = service.as_("u-118", "custodian")
             file = _recorded(api.file(customer_id), range(5, 9))
             yield Fork(api, file, at, epoch.name, _sealed(service))

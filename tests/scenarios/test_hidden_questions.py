@@ -191,5 +191,6 @@ def test_no_key_is_given_away_of_what_may_not_be_seen(file: File, service: Servi
     whole = service.as_("u-900", "auditor")
     for api, disclose in ((narrowed, "none"), (narrowed, ["1"]), (whole, "all")):
         body = {"customer_id": file.customer_id, "disclose": disclose}
-        answer = api.http.post("/v1/evidence", json=body, headers={"Authorization": f"Bearer {api.token}"})
+        headers = {"Authorization": f"Bearer {api.token}", "Dossier-Purpose": "AUDIT"}
+        answer = api.http.post("/v1/evidence", json=body, headers=headers)
         assert answer.status_code == 200, answer.text

@@ -192,6 +192,8 @@ class Asked:
 
     def by(self, api: Api) -> httpx.Response:
         """The answer that somebody gets, of whatever kind: JSON, lines, bytes of the log."""
-        headers = {"If-Match": '"1.0"'} | ({"Authorization": f"Bearer {api.token}"} if api.token else {})
+        headers = {"If-Match": '"1.0"', "Dossier-Purpose": "AUDIT"} | (
+            {"Authorization": f"Bearer {api.token}"} if api.token else {}
+        )
         content = None if self.body is None else orjson.dumps(self.body)
         return api.http.request(self.method, self.path, params=self.query or None, content=content, headers=headers)
