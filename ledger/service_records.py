@@ -7,7 +7,7 @@ at the database's clock, never before the one ahead of it in its stream; what `a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from domain.decisions import NewId
 from domain.events import Actor, Envelope, Evidence, Reason, RecordedEvent, Source
 from domain.events.privacy import RECORDS_SUBJECT
 from domain.events.service import ServicePayload
-from domain.policy import first_edition
+from domain.policy import Policy, first_edition
 from domain.streams import stream_kind
 from ledger import codec
 from ledger.application import Ledger
@@ -55,11 +55,20 @@ class ServiceRecords:
     `pool` is of the role that writes. Everything blocks: call it in a thread of its own.
     """
 
-    def __init__(self, ledger: Ledger, pool: Pool, keys: KeyStore, *, new_id: NewId) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        pool: Pool,
+        keys: KeyStore,
+        *,
+        new_id: NewId,
+        policy: Callable[[], Policy] = first_edition,
+    ) -> None:
         self._ledger = ledger
         self._pool = pool
         self._keys = keys
         self._new_id = new_id
+        self._policy = policy
 
     def read(self, stream: UUID, *, after: int = 0) -> list[RecordedEvent]:
         """The events of a stream behind a version, in order; empty when there are none.
@@ -85,7 +94,7 @@ class ServiceRecords:
         """
         require_one_stream(events)
         now = self._now(stream, expected_version)
-        of_policy = first_edition().version if policy_version is None else policy_version
+        of_policy = self._policy().version if policy_version is None else policy_version
         recorded = [
             self._recorded(event, stream, version, now, of_policy)
             for version, event in enumerate(events, start=expected_version + 1)
