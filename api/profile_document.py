@@ -103,6 +103,7 @@ def highest_shown(profile: Profile, fields: Sequence[str] | None = None) -> Sens
     """The highest class of what `rendered` shows, or would where a mask hides nothing; `pending` is a list."""
     values, is_individual = profile.values, profile.kind is not CustomerKind.ORGANISATION
     pending = {item.slot: item.value for item in profile.pending}
+    pending |= {slot: None for request in profile.awaited for slot in request["paths"] if slot not in pending}
     if fields is not None:
         values = narrowed(values, fields)
         pending = {slot: value for slot, value in pending.items() if is_below(slot, fields)}

@@ -16,6 +16,7 @@ from api import openapi, schemas
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
 from api.direct_route import requires
+from api.encoding import to_json
 from api.epochs import epochs_of
 from api.errors import Problem
 from api.known_files import known_file
@@ -160,7 +161,8 @@ async def _as_of(
     view, tag = (None, "") if mask is None else seen_profile(_view(customer_id, basis, query, file), mask)
     etag = entity_tag(basis, file.erasures, tag)
     if fields is None:
-        highest = highest_in(file.slots.encode(), file.lines, *file.later_items)
+        awaited = map(to_json, file.decided.awaited.values())
+        highest = highest_in(file.slots.encode(), file.lines, *file.later_items, *awaited)
     else:
         view = view or _view(customer_id, basis, query, file)
         highest = highest_shown(view, fields)

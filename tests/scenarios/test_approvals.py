@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -102,3 +103,19 @@ def test_who_may_not_see_a_slot_sees_neither_its_value_nor_the_reason(requester:
         assert answer.json()["pending"][0]["paths"] == ["/identifiers/CN_RIC/*"]
     assert inbox(viewer, file, customer_id=file.customer_id)[0]["reason"]["masked"] is True
     assert number not in viewer.get("/v1/approvals", after=file.token, customer_id=file.customer_id).text
+
+
+def test_what_is_proposed_of_a_sensitive_slot_is_shown_for_a_purpose_alone(requester: Api, service: Service) -> None:
+    file = requester.register(customer_kind="INDIVIDUAL")
+    record = {"type": "customer.identifier-recorded", "scheme": "CN_RIC", "value": "110105194912310062"}
+    file.propose(record)
+    custodian = service.as_("u-9", "custodian")
+    for path, query in (
+        (file.path, {}),
+        (file.path, {"at_position": file.position}),
+        (file.path, {"fields": "/identifiers"}),
+        ("/v1/approvals", {"customer_id": file.customer_id}),
+    ):
+        assert custodian.get(path, after=file.token, **query).status_code == 200
+        problem = replace(custodian, purpose=None).get(path, expect=422, **query).json()
+        assert problem["type"] == "urn:dossier:problem:purpose-required"
