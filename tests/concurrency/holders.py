@@ -18,7 +18,10 @@ def assert_one_holder_all_along(conninfo: str, kek: KeyEncryptionKey) -> None:
     with sync_pool(conninfo, "dossier_app", min_size=1, max_size=2, autocommit=True) as pool:
         ledger = Ledger(pool, KeyStore(pool, kek))
         with psycopg.connect(conninfo) as connection:
-            in_order = connection.execute("SELECT stream, version FROM ledger.log ORDER BY idx").fetchall()
+            in_order = connection.execute(
+                "SELECT stream, version FROM ledger.log JOIN ledger.event USING (stream, version)"
+                " WHERE starts_with(type, 'customer.') ORDER BY idx"
+            ).fetchall()
         streams = {stream: ledger.history(stream) for stream in {stream for stream, _ in in_order}}
     files = {stream: CustomerFile.folded(stream, ()) for stream in streams}
     holders: dict[tuple[str, str], UUID] = {}

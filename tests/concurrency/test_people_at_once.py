@@ -194,7 +194,8 @@ def _play(service: Service, crowd: Crowd, *, programs: int, steps: int) -> Count
 def _streams(service: Service) -> set[UUID]:
     """Of all files, those that nobody acknowledged included."""
     with psycopg.connect(service.conninfo) as connection:
-        return {stream for (stream,) in connection.execute("SELECT DISTINCT stream FROM ledger.event")}
+        of_customers = "SELECT DISTINCT stream FROM ledger.event WHERE starts_with(type, 'customer.')"
+        return {stream for (stream,) in connection.execute(of_customers)}
 
 
 @contextmanager

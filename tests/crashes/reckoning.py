@@ -31,10 +31,14 @@ def reckon(conninfo: str, orders: Sequence[Order], since: int = 0) -> int:
     return len(answered)
 
 
-_NUMBERS = "SELECT (SELECT count(*) FROM ledger.idempotency), (SELECT count(*) FROM ledger.event)"
+_NUMBERS = """
+    SELECT (SELECT count(*) FROM ledger.idempotency),
+           (SELECT count(*) FROM ledger.event WHERE starts_with(type, 'customer.'))
+"""
 _PARTLY_THERE = """
     SELECT stream, head, events, profile.version
-    FROM (SELECT stream, max(version) AS head, count(*) AS events FROM ledger.event GROUP BY stream) AS streams
+    FROM (SELECT stream, max(version) AS head, count(*) AS events FROM ledger.event
+          WHERE starts_with(type, 'customer.') GROUP BY stream) AS streams
     FULL JOIN read.profile ON profile.customer_id = stream
     WHERE (head = events AND profile.version = head) IS NOT TRUE
 """
