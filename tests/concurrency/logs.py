@@ -8,7 +8,10 @@ from tests.scenarios.service import Service
 
 
 def assert_only_json(service: Service) -> None:
-    """It logs one JSON object a line and nothing else, however often workers meet; and it complains of nothing."""
+    """It logs one JSON object a line, however often workers meet, and complains of nothing.
+
+    What the command line itself tells whoever started it begins with its name.
+    """
     for line in service.log.read_text(encoding="utf-8").splitlines():
-        assert isinstance(json.loads(line), dict), line
+        assert line.startswith("dossier: ") or isinstance(json.loads(line), dict), line
     assert service.complaints() == "", service.log.read_text()
