@@ -16,6 +16,7 @@ from api.dependencies import service_of
 from api.errors import Problem
 from api.masks import mask_of
 from domain.decisions import Command
+from domain.decisions.proposals import ProposeChanges, command_of
 from domain.decisions.quality import CorrectFact, RetractFact
 from domain.errors import FieldError
 from domain.masking import HIGHEST, level_of_payload
@@ -51,6 +52,9 @@ async def _level(request: Request, customer_id: UUID, command: Command) -> Sensi
     match command:
         case CorrectFact(corrects=event_id) | RetractFact(retracts=event_id):
             return await asyncio.to_thread(_level_of_event, request, customer_id, event_id)
+        case ProposeChanges(changes=proposed):
+            levels = [await _level(request, customer_id, command_of(change)) for change in proposed]
+            return max(levels)
         case _:
             try:
                 return level_of_payload(_drafted(command))

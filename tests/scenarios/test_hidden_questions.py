@@ -137,6 +137,7 @@ def test_no_dry_run_tells_whether_a_guess_is_right(file: File, li_na: Api, custo
         ("/addresses", {"address_kind": "HOME", "country": "CN"}),
         ("/addresses", {"address_kind": "HOME", "country": "DE"}),
         ("/changes", {"changes": [tag, home]}),
+        ("/proposals", {"changes": [home]}),
         ("/identifiers", {"scheme": "CN_RIC", "value": RIC}),
         ("/corrections", {"corrects": first["event_id"], "replacement": {"country": "CN"}}),
         ("/corrections", {"corrects": first["event_id"], "replacement": {"country": "xx"}}),
