@@ -144,7 +144,8 @@ class AssignRoles(StaffCommand):
     def decide(self, case: StaffCase) -> ServicePayload:
         start = _started(self.effective_from, self.effective_to, case.now)
         roles = tuple(sorted(set(map(str, self.roles))))
-        if self.effective_to is None and case.member_at(start).roles == roles:
+        held = case.member_at(start)
+        if self.effective_to is None and held.roles == roles:
             raise NoChange("these are their roles already", FieldError("/roles", "nothing would change"))
         return RolesAssigned(roles=roles, effective_from=start, effective_to=self.effective_to)
 
@@ -163,7 +164,8 @@ class AssignManager(StaffCommand):
         if self.manager is not None:
             case.require_at_work(self.manager, "/manager")
             self._require_no_circle(case)
-        if self.effective_to is None and case.member_at(start).manager == self.manager:
+        known = case.member_at(start)
+        if self.effective_to is None and known.manager == self.manager:
             raise NoChange("this is their manager already", FieldError("/manager", "nothing would change"))
         return ManagerAssigned(manager=self.manager, effective_from=start, effective_to=self.effective_to)
 

@@ -221,6 +221,18 @@ def test_of_whom_nothing_is_recorded_nothing_is_changed(office: Office, command:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        AssignRoles(roles=("viewer",), effective_to=NOON + DAY),
+        AssignManager(manager=None, effective_to=NOON + DAY),
+    ],
+)
+def test_nor_for_a_time(office: Office, command: StaffCommand) -> None:
+    with pytest.raises(StaffUnknown):
+        office.do("u-77", command.model_copy(update={"reason": Reason(text="as agreed with them")}))
+
+
+@pytest.mark.parametrize(
     ("command", "refused"),
     [
         (RecordMember(subject="u-1", name="Name of u-1"), NoChange),
