@@ -149,7 +149,7 @@ def write_policy(model: type[BaseModel], answer: type[BaseModel], *path_ids: str
         "parameters": [
             {"name": "name", "in": "path", "required": True, "schema": _TEXT},
             *({"name": name, "in": "path", "required": True, "schema": _UUID} for name in path_ids),
-            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever."),
+            _header("Idempotency-Key", "A unique text; the same request under it takes effect once, for ever.", _KEY),
         ],
         "responses": {"200": answered, "default": _PROBLEM},
     }
