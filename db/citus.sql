@@ -54,6 +54,7 @@ SELECT create_distributed_table('read.profile', 'customer_id', colocate_with => 
 SELECT create_distributed_table('read.facts', 'customer_id', colocate_with => 'ledger.event');
 SELECT create_distributed_table('read.events', 'customer_id', colocate_with => 'ledger.event');
 SELECT create_distributed_table('read.changes', 'customer_id', colocate_with => 'ledger.event');
+SELECT create_distributed_table('read.approvals', 'customer_id', colocate_with => 'ledger.event');
 SELECT create_distributed_table('read.seen', 'customer_id', colocate_with => 'ledger.event');
 
 COMMIT;
