@@ -23,6 +23,7 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     projections.FoldOutdated,
     # the write path tries again, or answers Overloaded
     ledger.AppendConflict,
+    ledger.StreamMoved,
     ledger.ConcurrencyFailure,
     # verbs and the eraser meet these, no request does
     ledger.AnotherRotation,

@@ -73,18 +73,18 @@ def test_what_was_erased_is_told_and_later_certified(dossier: Dossier, service: 
     assert "come back" in early.err
     assert "erased" in dossier("show", file.customer_id).out
     assert NAME not in dossier("show", file.customer_id).out
-    wait_until(lambda: _a_minute_later(service))
+    wait_until(lambda: _a_minute_later(service, file))
     certified = dossier("erasures", "certificate", file.customer_id, request_id)
     assert certified.exit_code == 0
     for words in ("Certificate of erasure", file.customer_id, "unreadable since  2", "legal basis       PIPL_47"):
         assert words in certified.out
 
 
-def _a_minute_later(service: RunningService) -> bool:
-    """Let the time be over for which others may hold a key; False while the eraser is not done."""
+def _a_minute_later(service: RunningService, file: File) -> bool:
+    """Let the time be over for which others may hold a key of the file; False while the eraser is not done."""
     with psycopg.connect(attach(service.data) or "") as connection:
-        passed = "UPDATE ledger.erasure SET unreadable_since = unreadable_since - interval '1 minute'"
-        return connection.execute(passed).rowcount > 0
+        passed = "UPDATE ledger.erasure SET unreadable_since = unreadable_since - interval '1 minute' WHERE stream = %s"
+        return connection.execute(passed, [file.customer_id]).rowcount > 0
 
 
 def test_a_request_that_the_file_does_not_have_is_refused(dossier: Dossier, file: File) -> None:

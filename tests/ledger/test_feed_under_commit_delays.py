@@ -45,7 +45,7 @@ from db.pool import sync_pool
 from ledger.keys import KeyStore
 from ledger.recorder import LedgerRecorder
 from ledger.sealer import Sealer
-from projections.runner import Runner
+from projections.runner import EVERY_PROJECTION, Runner
 from tests.ledger.sealing import check_log, running, wait_until
 from tests.ledger.writing import rows
 
@@ -102,7 +102,7 @@ def write_and_follow(
         written = write()
         final = append_last(database, last)
         by_page, by_subscription = (feed.result(PATIENCE_SECONDS) for feed in feeds)
-        wait_until(lambda: positions_projected(database) == [(3, len(by_page), len(by_page))])
+        wait_until(lambda: positions_projected(database) == [(len(EVERY_PROJECTION), len(by_page), len(by_page))])
         check_feed(by_page, [*written, [final]])
         check_streams(by_page, recorder)
     assert by_subscription == by_page

@@ -130,7 +130,7 @@ def _losing_connections(database: str) -> Iterator[list[int]]:
 
 _END_SOME_AT_WORK = """
     SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'dossier_app' AND state <> 'idle' AND random() < 0.2
+    WHERE datname = current_database() AND application_name = 'dossier_app' AND state <> 'idle' AND random() < 0.5
 """
 
 

@@ -71,8 +71,8 @@ def test_what_the_service_sets_is_refused_by_name_in_every_object_of_a_body(
     everybody: Api, untouched: File, route: str
 ) -> None:
     asked = Asked(route, untouched.customer_id)
-    headers = {"If-Match": '"1.0"'}
     for place in _objects(asked.body):
+        headers = {"If-Match": '"1.0"', "Idempotency-Key": str(uuid4())}
         body, names = _forged(asked.body, place)
         answer = everybody.request(
             asked.method, asked.path, expect=422, params=asked.query, content=orjson.dumps(body), headers=headers

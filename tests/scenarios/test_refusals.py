@@ -113,8 +113,8 @@ _REFUSED: dict[str, tuple[str, dict[str, Any], int, str, str | None, str | None]
     "longer ago than a year": (
         "/attributes",
         {**ATTRIBUTE, **WELL_FOUNDED, **_BACKDATED, "effective_from": in_days(-366)},
-        422,
-        "effective-date-out-of-range",
+        403,
+        "four-eyes-violation",
         "/effective_from",
         "I13",
     ),
