@@ -24,7 +24,10 @@ from eventsourcing import persistence
 from domain.decisions import NewId, masked_from, record
 from domain.errors import AlreadyRegistered, CustomerUnknown, FieldError, VersionConflict
 from domain.events import RecordedEvent
+from domain.events.contacts import ContactAdded
+from domain.events.lifecycle import CustomerRegistered
 from domain.events.privacy import PersonalDataErased
+from domain.events.proposals import ChangeProposed
 from domain.file import CustomerFile
 from domain.policy import Policy, first_edition
 from ledger.application import Ledger
@@ -283,6 +286,9 @@ class Records:
         retry of any of its requests finds its idempotency key.
         """
         events = [event for _, receipt in accepted for event in receipt.events]
+        for event in events:
+            if (newcomer := _newcomer(event)) is not None:
+                self._keys.forget(newcomer)  # another file may have erased them since: their key is looked up anew
         self._keys.ensure({subject for event in events for subject in subjects_of(event)})
         changed = {receipt.customer_id for _, receipt in accepted}
         changes = [
@@ -322,6 +328,17 @@ def _may_touch_identifiers(event: RecordedEvent) -> bool:
     if isinstance(event.payload, PersonalDataErased):
         return event.payload.subject == event.envelope.customer_id
     return event.envelope.retracts is not None or any(fact.slot.startswith("/identifiers/") for fact in event.facts)
+
+
+def _newcomer(event: RecordedEvent) -> UUID | None:
+    """Whom the file may speak of for the first time with this event; their id is the caller's choice."""
+    match event.payload:
+        case CustomerRegistered():
+            return event.envelope.customer_id
+        case ContactAdded(contact_id=subject) | ChangeProposed(subject=subject):
+            return subject
+        case _:
+            return None
 
 
 def _failure(error: Exception) -> Exception:

@@ -16,11 +16,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from db.pool import connect, sync_pool
-from domain.decisions.contacts import ChangeContactDetails
+from domain.decisions.contacts import AddContact, ChangeContactDetails
 from domain.decisions.lifecycle import Registration
 from domain.errors import SubjectErased as Refused
 from domain.events.privacy import RECORDS_SUBJECT, ErasedContent
 from ledger.eraser import Eraser
+from ledger.errors import SubjectErased
 from ledger.keys import KeyStore
 from ledger.plain import to_json
 from ledger.records import NewFile, Submission
@@ -93,6 +94,19 @@ def test_a_person_is_erased_and_the_file_goes_on(path: Path, customer: UUID, era
     assert CANARY not in str(path.ledger.history(customer, gt=1))
     path.accept(attribute(customer, "still", "alive"))
     assert isinstance(path.settle(order(customer, _details(person))), Refused)
+    assert_consistent(database)
+    assert findings(database) == []
+
+
+def test_who_was_erased_from_one_file_is_not_added_to_another_under_a_key_that_is_still_remembered(
+    path: Path, customer: UUID, eraser: Eraser, database: str
+) -> None:
+    person = add_person(path, customer)
+    other = path.accept(registration("Another")).customer_id
+    erase(path, customer, person)
+    assert eraser.carry_out() == 1
+    added = AddContact(contact_id=person, name=CANARY)
+    assert isinstance(path.settle(order(other, added)), SubjectErased)
     assert_consistent(database)
     assert findings(database) == []
 
