@@ -97,7 +97,7 @@ def _assert_sound(found: Asked, note: Callable[[str, object], None]) -> None:
 def test_no_answer_is_a_fault_or_undocumented(
     asked: Service, who: str, record_property: Callable[[str, object], None]
 ) -> None:
-    _assert_sound(ask(asked, *_ROLES[who], examples=2, seconds=15, every_edge=False), record_property)
+    _assert_sound(ask(asked, *_ROLES[who], examples=2, seconds=8, every_edge=False), record_property)
 
 
 @pytest.mark.long

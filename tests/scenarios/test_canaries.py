@@ -32,7 +32,7 @@ from tests.scenarios.every_answer import answers
 from tests.scenarios.service import Service, wait_until
 
 _SAYING = SQL("SELECT true FROM {table} AS line WHERE line::text LIKE ANY (%s) LIMIT 1")
-_EVENTS = 1000
+_EVENTS, _MANY_EVENTS = 200, 1000
 _BATCH = 100
 _ENOUGH_BYTES = 12
 
@@ -105,7 +105,7 @@ class Told:
     canaries: list[str]
 
 
-def a_contact_in_a_long_file(house: House) -> Told:
+def a_contact_in_a_file(house: House, events: int = _EVENTS) -> Told:
     canaries = [new_canary() for _ in range(6)]
     name, title, department, mail, corrected, later = canaries
     file = house.service.as_("u-118", "editor").register()
@@ -115,10 +115,14 @@ def a_contact_in_a_long_file(house: House) -> Told:
     file.record(f"/contacts/{contact_id}/details", changed={"title": later})
     first = next(event for event in file.history() if event["type"] == "customer.contact-added" and name in str(event))
     file.record("/corrections", corrects=first["event_id"], replacement={"name": corrected})
-    while (left := _EVENTS - file.version) > 0:
+    while (left := events - file.version) > 0:
         change = {"type": "customer.attribute-recorded", "key": "k"}
         file.change(*({**change, "value": number} for number in range(min(left, _BATCH))))
     return Told(file, contact_id, [mail.lower() if canary is mail else canary for canary in canaries])
+
+
+def a_contact_in_a_long_file(house: House) -> Told:
+    return a_contact_in_a_file(house, _MANY_EVENTS)
 
 
 def an_individual(house: House) -> Told:
@@ -169,7 +173,9 @@ def secrets_of(house: House, told: Told) -> list[bytes]:
     return [bytes(row[0])[:_ENOUGH_BYTES] for row in keys + texts]
 
 
-@pytest.mark.parametrize("tell", [a_contact_in_a_long_file, an_individual])
+@pytest.mark.parametrize(
+    "tell", [a_contact_in_a_file, pytest.param(a_contact_in_a_long_file, marks=pytest.mark.long), an_individual]
+)
 def test_what_was_erased_is_nowhere(house: House, tell: Any) -> None:
     told = tell(house)
     house.settle()
