@@ -18,7 +18,8 @@ from pydantic.json_schema import models_json_schema
 from api.answer_examples import ANSWERS
 from api.answers import JSON, NDJSON
 from api.examples import EXAMPLES
-from api.schemas import Problem, Recorded
+from api.schemas.base import Problem
+from api.schemas.events import Recorded
 from domain.purposes import PurposeCode
 
 Described = dict[str, Any]

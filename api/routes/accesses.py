@@ -20,7 +20,7 @@ from api.moments import Moment, basis_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import LAST_POSITION, instant, invalid_parameter
 from api.read_route import ReadRoute
-from api.schemas import AccessPage
+from api.schemas.governance import AccessPage
 from api.viewing import answered, viewed
 from domain.access import Action
 from domain.events.access import ReadOf

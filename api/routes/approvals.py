@@ -19,7 +19,7 @@ from api.moments import Moment, basis_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import flag, invalid_parameter
 from api.read_route import ReadRoute
-from api.schemas import ApprovalPage
+from api.schemas.profiles import ApprovalPage
 from api.viewing import answered
 from domain.access import Action, Role, roles_named
 from domain.events.access import ReadOf

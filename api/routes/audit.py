@@ -19,7 +19,7 @@ from api.moments import Moment, basis_of, moment_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import instant, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
-from api.schemas import HistoryPage
+from api.schemas.events import HistoryPage
 from api.viewing import answered
 from domain.access import Action
 from domain.events.access import ReadOf

@@ -17,7 +17,7 @@ from api.masking import masked_erasures
 from api.masks import mask_of
 from api.moments import moment_of
 from api.read_route import ReadRoute
-from api.schemas import FileErasures
+from api.schemas.erasures import FileErasures
 from api.viewing import viewed
 from domain.access import Action
 from domain.events.access import ReadOf

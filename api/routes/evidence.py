@@ -18,7 +18,7 @@ from api.masking import shows_whole
 from api.masks import mask_of, not_visible
 from api.parameters import position
 from api.portfolio_pages import invalid_field
-from api.schemas import EventReceipt
+from api.schemas.events import EventReceipt
 from api.viewing import require_purpose, viewed
 from domain.access import Action
 from domain.events.access import ReadKind, ReadOf

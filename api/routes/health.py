@@ -14,7 +14,7 @@ from api.dependencies import service_of
 from api.direct_route import OpenRoute
 from api.errors import Problem
 from api.probe import Probe
-from api.schemas import Alive, Ready
+from api.schemas.service import Alive, Ready
 from domain.errors import FieldError
 from ledger.refusal_file import RefusalFile
 from ledger.scrub_record import Progress, ScrubRecord

@@ -23,7 +23,8 @@ from api.moments import Moment, basis_json, entity_tag, known_position, moment_o
 from api.pages import limit_of, next_page, page_response, place_of
 from api.parameters import instant, invalid_parameter, slot_path
 from api.read_route import ReadRoute
-from api.schemas import BlamePage, Differences, HistoryPage
+from api.schemas.events import HistoryPage
+from api.schemas.views import BlamePage, Differences
 from api.viewing import viewed
 from domain.access import Action
 from domain.events.access import ReadOf

@@ -14,7 +14,7 @@ from api.dependencies import reading
 from api.direct_route import DirectRoute, requires
 from api.errors import Problem
 from api.parameters import invalid_parameter
-from api.schemas import UsedIdempotencyKey
+from api.schemas.events import UsedIdempotencyKey
 from api.viewing import viewed
 from domain.access import Action
 from domain.events.access import ReadOf

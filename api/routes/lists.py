@@ -18,7 +18,7 @@ from api.moments import Moment, basis_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import invalid_parameter
 from api.read_route import ReadRoute
-from api.schemas import CustomerPage
+from api.schemas.profiles import CustomerPage
 from api.viewing import answered
 from domain.access import Action
 from domain.errors import Refusal

@@ -21,7 +21,7 @@ from api.dependencies import admitted, reading, require
 from api.direct_route import DirectRoute, OpenRoute, requires
 from api.errors import Problem
 from api.parameters import LAST_POSITION, invalid_parameter, position, require_known_parameters, whole_number
-from api.schemas import ConsistencyProof, InclusionProof
+from api.schemas.service import ConsistencyProof, InclusionProof
 from domain.access import Action
 from ledger import published, tree
 from ledger.merkle import TILE_WIDTH

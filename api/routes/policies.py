@@ -22,7 +22,7 @@ from api.direct_route import DirectRoute, path_id, requires
 from api.errors import Problem
 from api.pages import limit_of, page_response, place_of
 from api.parameters import instant, invalid_parameter
-from api.schemas import PolicyEdition, PolicyRecorded, PolicyRevisionPage
+from api.schemas.governance import PolicyEdition, PolicyRecorded, PolicyRevisionPage
 from domain.access import Action, Role
 from domain.decisions.policies import (
     AnswerRevision,

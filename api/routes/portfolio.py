@@ -24,7 +24,7 @@ from api.moments import Moment, basis_json, basis_of, meant
 from api.portfolio_body import PortfolioQueryBody
 from api.portfolio_pages import continued, invalid_field, token_of
 from api.read_route import ReadRoute
-from api.schemas import PortfolioPage
+from api.schemas.portfolio import PortfolioPage
 from api.tabular import CSV, NDJSON, PARQUET, Table, table_response, wanted_media_type
 from api.viewing import answered, shown_at_most, will_tell
 from domain.access import Action

@@ -22,7 +22,7 @@ from api.moments import Moment, basis_json, basis_of
 from api.portfolio_diff_body import PortfolioDiffBody, continued, token_of
 from api.portfolio_pages import invalid_field
 from api.read_route import ReadRoute
-from api.schemas import PortfolioDifferences
+from api.schemas.portfolio import PortfolioDifferences
 from api.viewing import answered
 from domain.access import Action
 from domain.events.access import ReadOf

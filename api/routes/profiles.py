@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api import openapi, schemas
+from api import openapi
 from api.answers import Json, json_response, unchanged
 from api.dependencies import reading, service_of
 from api.direct_route import requires
@@ -27,6 +27,7 @@ from api.parameters import instant, invalid_parameter, position, slot_path
 from api.past_document import past_body
 from api.profile_document import MOST_PENDING, Profile, highest_shown, of_current_file, rendered
 from api.read_route import ReadRoute
+from api.schemas import profiles
 from api.viewing import viewed
 from domain.access import Action
 from domain.errors import CustomerUnknown
@@ -49,7 +50,7 @@ router: Final = APIRouter(
 @router.get(
     "/{customer_id}",
     openapi_extra=openapi.read(
-        schemas.Profile, "known_at", "valid_at", "at_position", "fields", "after", cacheable=True
+        profiles.Profile, "known_at", "valid_at", "at_position", "fields", "after", cacheable=True
     ),
 )
 @requires(Action.READ_PROFILE)
@@ -65,7 +66,7 @@ async def read_profile(request: Request, customer_id: UUID) -> Response:
 
 @router.get(
     "/{customer_id}/versions/{version}",
-    openapi_extra=openapi.read(schemas.Profile, "valid_at", "fields", cacheable=True),
+    openapi_extra=openapi.read(profiles.Profile, "valid_at", "fields", cacheable=True),
 )
 @requires(Action.READ_PROFILE)
 async def read_version(request: Request, customer_id: UUID, version: str) -> Response:

@@ -24,7 +24,7 @@ from api.moments import Moment
 from api.parameters import invalid_parameter, position
 from api.read_route import ReadRoute
 from api.replaying import Replays
-from api.schemas import ReplayLine
+from api.schemas.views import ReplayLine
 from api.viewing import viewed
 from domain.access import Action
 from domain.events.access import ReadOf

@@ -23,7 +23,7 @@ from api.dependencies import actor_of, digest_of, idempotency_key, received, ser
 from api.direct_route import DirectRoute, path_id, requires
 from api.pages import limit_of, page_response, place_of
 from api.parameters import instant
-from api.schemas import StaffHistoryPage, StaffMember, StaffPage, StaffRecorded
+from api.schemas.governance import StaffHistoryPage, StaffMember, StaffPage, StaffRecorded
 from domain.access import Action
 from domain.decisions import staff as decisions
 from domain.decisions.staff import StaffCommand

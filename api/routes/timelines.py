@@ -21,7 +21,7 @@ from api.moments import Moment, moment_of
 from api.pages import limit_of, page_up_to, place_of
 from api.parameters import LAST_POSITION, invalid_parameter, json_text, slot_path
 from api.read_route import ReadRoute
-from api.schemas import KnowledgePage, TimelinePage
+from api.schemas.views import KnowledgePage, TimelinePage
 from api.viewing import viewed
 from domain.access import Action
 from domain.events.access import ReadOf

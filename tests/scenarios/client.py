@@ -18,7 +18,7 @@ import jwt
 import orjson
 from pydantic import BaseModel
 
-from api import schemas
+from api.schemas import erasures, events, governance, portfolio, profiles, service, views
 
 PROBLEM = "application/problem+json"
 LINES = "application/x-ndjson"
@@ -32,36 +32,36 @@ WELL_FOUNDED: dict[str, Any] = {
 
 _ID = "[^/]+"
 _DOCUMENTED: dict[str, type[BaseModel]] = {
-    "GET /v1/customers": schemas.CustomerPage,
-    "GET /v1/approvals": schemas.ApprovalPage,
-    f"GET /v1/policies/{_ID}": schemas.PolicyEdition,
-    f"GET /v1/policies/{_ID}/revisions": schemas.PolicyRevisionPage,
-    "POST /v1/policies/.*": schemas.PolicyRecorded,
-    f"GET /v1/customers/{_ID}": schemas.Profile,
-    f"GET /v1/customers/{_ID}/versions/{_ID}": schemas.Profile,
-    f"GET /v1/customers/{_ID}/history": schemas.HistoryPage,
-    f"GET /v1/customers/{_ID}/blame": schemas.BlamePage,
-    f"GET /v1/customers/{_ID}/diff": schemas.Differences,
-    f"GET /v1/customers/{_ID}/timeline": schemas.TimelinePage,
-    f"GET /v1/customers/{_ID}/knowledge": schemas.KnowledgePage,
-    f"GET /v1/customers/{_ID}/erasures": schemas.FileErasures,
-    f"GET /v1/customers/{_ID}/replay": schemas.ReplayLine,
-    f"GET /v1/customers/{_ID}/events/{_ID}/receipt": schemas.EventReceipt,
-    "GET /v1/idempotency/.+": schemas.UsedIdempotencyKey,
-    "GET /v1/history": schemas.HistoryPage,
-    f"GET /v1/customers/{_ID}/accesses": schemas.AccessPage,
-    "GET /v1/accesses": schemas.AccessPage,
-    "GET /v1/staff": schemas.StaffPage,
-    f"GET /v1/staff/{_ID}": schemas.StaffMember,
-    f"GET /v1/staff/{_ID}/history": schemas.StaffHistoryPage,
-    "POST /v1/staff.*": schemas.StaffRecorded,
-    "POST /v1/customers.*": schemas.Recorded,
-    "POST /v1/portfolio/query": schemas.PortfolioPage,
-    "POST /v1/portfolio/diff": schemas.PortfolioDifferences,
-    "GET /v1/log/proofs/inclusion": schemas.InclusionProof,
-    "GET /v1/log/proofs/consistency": schemas.ConsistencyProof,
-    "GET /healthz": schemas.Alive,
-    "GET /readyz": schemas.Ready,
+    "GET /v1/customers": profiles.CustomerPage,
+    "GET /v1/approvals": profiles.ApprovalPage,
+    f"GET /v1/policies/{_ID}": governance.PolicyEdition,
+    f"GET /v1/policies/{_ID}/revisions": governance.PolicyRevisionPage,
+    "POST /v1/policies/.*": governance.PolicyRecorded,
+    f"GET /v1/customers/{_ID}": profiles.Profile,
+    f"GET /v1/customers/{_ID}/versions/{_ID}": profiles.Profile,
+    f"GET /v1/customers/{_ID}/history": events.HistoryPage,
+    f"GET /v1/customers/{_ID}/blame": views.BlamePage,
+    f"GET /v1/customers/{_ID}/diff": views.Differences,
+    f"GET /v1/customers/{_ID}/timeline": views.TimelinePage,
+    f"GET /v1/customers/{_ID}/knowledge": views.KnowledgePage,
+    f"GET /v1/customers/{_ID}/erasures": erasures.FileErasures,
+    f"GET /v1/customers/{_ID}/replay": views.ReplayLine,
+    f"GET /v1/customers/{_ID}/events/{_ID}/receipt": events.EventReceipt,
+    "GET /v1/idempotency/.+": events.UsedIdempotencyKey,
+    "GET /v1/history": events.HistoryPage,
+    f"GET /v1/customers/{_ID}/accesses": governance.AccessPage,
+    "GET /v1/accesses": governance.AccessPage,
+    "GET /v1/staff": governance.StaffPage,
+    f"GET /v1/staff/{_ID}": governance.StaffMember,
+    f"GET /v1/staff/{_ID}/history": governance.StaffHistoryPage,
+    "POST /v1/staff.*": governance.StaffRecorded,
+    "POST /v1/customers.*": events.Recorded,
+    "POST /v1/portfolio/query": portfolio.PortfolioPage,
+    "POST /v1/portfolio/diff": portfolio.PortfolioDifferences,
+    "GET /v1/log/proofs/inclusion": service.InclusionProof,
+    "GET /v1/log/proofs/consistency": service.ConsistencyProof,
+    "GET /healthz": service.Alive,
+    "GET /readyz": service.Ready,
 }
 
 
@@ -214,7 +214,7 @@ def assert_documented(answer: httpx.Response) -> None:
     is_lines = answer.headers["content-type"] == LINES
     for content in answer.content.splitlines() if is_lines else [answer.content]:
         model.model_validate_json(content)
-    assert is_lines == (model is schemas.ReplayLine)
+    assert is_lines == (model is views.ReplayLine)
     assert is_lines or answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "private, no-cache"
 

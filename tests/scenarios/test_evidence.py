@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api import schemas
+from api.schemas import events
 from tests.ledger.forge import Files, audited
 from tests.scenarios.client import PROBLEM, WELL_FOUNDED, Api, File
 from tests.scenarios.proving import proves
@@ -219,5 +219,5 @@ def test_a_version_that_is_not_there_is_not_disclosed(editor: Api, auditor: Api)
 def test_a_receipt_is_documented(editor: Api) -> None:
     file = editor.register()
     answer = editor.get(f"{file.path}/events/1/receipt")
-    assert schemas.EventReceipt.model_validate_json(answer.content).version == 1
-    assert json.loads(answer.content).keys() == schemas.EventReceipt.model_fields.keys()
+    assert events.EventReceipt.model_validate_json(answer.content).version == 1
+    assert json.loads(answer.content).keys() == events.EventReceipt.model_fields.keys()
