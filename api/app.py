@@ -8,8 +8,12 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
+from typing import NamedTuple
 
 from fastapi import FastAPI
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uuid_utils.compat import uuid7
@@ -69,7 +73,7 @@ from ledger.log_errors import LogKeyMissing
 from ledger.log_key import log_key_from
 from ledger.notes import VerifierKey
 from ledger.policy_records import PolicyRecords
-from ledger.pool import pool_of_keys
+from ledger.pool import Pool, pool_of_keys
 from ledger.read_ledger import ReadLedger
 from ledger.records import Records
 from ledger.refusal_file import RefusalFile
@@ -152,89 +156,37 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     conninfo = settings.conninfo or ""
     writers = sync_pool(conninfo, "dossier_app", min_size=2, max_size=WRITERS, autocommit=True)
     readers = async_pool(
-        conninfo,
-        "dossier_reader",
-        min_size=2,
-        max_size=READERS,
-        max_waiting=settings.reads_waiting,
-        autocommit=True,
+        conninfo, "dossier_reader", min_size=2, max_size=READERS, max_waiting=settings.reads_waiting, autocommit=True
     )
     writers.open(wait=False)
     await readers.open(wait=False)
     parts = ExitStack()
     key_pool = parts.enter_context(pool_of_keys(settings.keys_conninfo, "dossier_app", writers, most=KEY_READERS))
     keys = KeyStore(key_pool, ring_at(settings.kek_file, settings.kek_text))
-    files, current_profiles = ProfileView(), CurrentProfiles()
-    ledger = Ledger(writers, keys)
-    policy_records = PolicyRecords(ServiceRecords(ledger, writers, keys, new_id=uuid7), writers, keys, new_id=uuid7)
-    policy = PolicyKeeper(policy_records)
-    service_records = ServiceRecords(ledger, writers, keys, new_id=uuid7, policy=policy.current)
-    records = Records(ledger, writers, keys, files=files, holders=IdentifierView(), new_id=uuid7, policy=policy.current)
-    writer = Writer(records, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
-    writer.start()
-    read_ledger = None
-    if settings.read_ledger:
-        read_ledger = ReadLedger(service_records)
-        read_ledger.start()
-    gathering = partial(
-        Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
-    )
+    recording = _recording(settings, writers, keys)
     pools = {"writers": writers.get_stats, "readers": readers.get_stats}
     if key_pool is not writers:
         pools["keys"] = key_pool.get_stats
-    landmarks = Landmarks()
     app.state.probe = Probe(conninfo)
     app.state.refusals = RefusalFile(settings.log_memory_file)
     app.state.log_key = _log_key(settings)
     app.state.strangers = asyncio.Semaphore(STRANGERS)
-    log_keys = [] if app.state.log_key is None else [app.state.log_key, *settings.log_former_keys.split()]
     app.state.scrub_record = ScrubRecord.of(settings.data)
-    staff_records = StaffRecords(service_records, writers, keys, new_id=uuid7)
-    staff = StaffDirectory(staff_records)
-    verifier = verifier_of(settings, staff)
-    app.state.service = Service(
-        writer,
-        readers,
-        verifier,
-        staff,
-        staff_records,
-        uuid7,
-        records.read_history,
-        BodyRooms(settings.body_bytes),
-        gathering(current),
-        gathering(partial(files_at, landmarks=landmarks)),
-        gathering(blamed, most_keys=_FEW),
-        gathering(whole_pages, most_keys=_FEW),
-        gathering(partial(all_known_by, landmarks=landmarks)),
-        gathering(members),
-        current_profiles,
-        CatchUp(readers),
-        read_ledger,
-        Replays(keys),
-        Packs(conninfo, keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
-        Receipts(readers, settings.read_wait_seconds),
-        KnownEpochs(readers, settings.read_wait_seconds),
-        policy,
-        policy_records,
-        asyncio.Semaphore(WHOLE_TABLES),
-        requests=Budget("requests", settings.requests_per_second, 2 * settings.requests_per_second),
-        opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),
-        wait_seconds=settings.read_wait_seconds,
-    )
+    service = app.state.service = _service(settings, readers, keys, recording, app.state.log_key)
     app.state.standings = Standings(
         settings.data / "metrics",
         app.state.process.place,
         settings.workers,
-        partial(_standing, app.state.process, writer, pools),
+        partial(_standing, app.state.process, recording.writer, pools),
     )
     try:
         async with (
-            verifier.keys.kept(),
-            staff.kept(),
-            policy.kept(),
+            service.verifier.keys.kept(),
+            service.staff.kept(),
+            service.policy.kept(),
             forgetting(
-                current_profiles.forget_unused,
-                files.forget,
+                service.current_profiles.forget_unused,
+                recording.files.forget,
                 keys.forget_expired,
                 forget_slots,
                 forget_places,
@@ -246,13 +198,85 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
             yield
     finally:
         app.state.standings.withdraw()
-        writer.stop()
-        if read_ledger is not None:
-            read_ledger.stop()
+        recording.writer.stop()
+        if recording.read_ledger is not None:
+            recording.read_ledger.stop()
         await app.state.probe.close()
         await readers.close()
         parts.close()
         writers.close()
+
+
+def _service(
+    settings: Settings,
+    readers: AsyncConnectionPool[AsyncConnection[TupleRow]],
+    keys: KeyStore,
+    recording: _Recording,
+    log_key: str | None,
+) -> Service:
+    """What requests are answered with; nothing of it is at work by itself."""
+    gathering = partial(
+        Gathering, readers, wait_seconds=settings.read_wait_seconds, most_waiting=settings.reads_waiting
+    )
+    landmarks = Landmarks()
+    log_keys = [] if log_key is None else [log_key, *settings.log_former_keys.split()]
+    staff = StaffDirectory(recording.staff)
+    return Service(
+        recording.writer,
+        readers,
+        verifier_of(settings, staff),
+        staff,
+        recording.staff,
+        uuid7,
+        recording.customers.read_history,
+        BodyRooms(settings.body_bytes),
+        gathering(current),
+        gathering(partial(files_at, landmarks=landmarks)),
+        gathering(blamed, most_keys=_FEW),
+        gathering(whole_pages, most_keys=_FEW),
+        gathering(partial(all_known_by, landmarks=landmarks)),
+        gathering(members),
+        CurrentProfiles(),
+        CatchUp(readers),
+        recording.read_ledger,
+        Replays(keys),
+        Packs(settings.conninfo or "", keys, list(map(VerifierKey.from_text, log_keys)), PACKS),
+        Receipts(readers, settings.read_wait_seconds),
+        KnownEpochs(readers, settings.read_wait_seconds),
+        recording.policy_kept,
+        recording.policy,
+        asyncio.Semaphore(WHOLE_TABLES),
+        requests=Budget("requests", settings.requests_per_second, 2 * settings.requests_per_second),
+        opened=Budget("events", settings.events_per_minute / 60, settings.events_per_minute),
+        wait_seconds=settings.read_wait_seconds,
+    )
+
+
+class _Recording(NamedTuple):
+    """All that records: customers' files, and the streams of the service itself. What has threads is at work."""
+
+    writer: Writer
+    customers: Records
+    files: ProfileView
+    policy_kept: PolicyKeeper
+    policy: PolicyRecords
+    staff: StaffRecords
+    read_ledger: ReadLedger | None
+
+
+def _recording(settings: Settings, pool: Pool, keys: KeyStore) -> _Recording:
+    ledger, files = Ledger(pool, keys), ProfileView()
+    policy = PolicyRecords(ServiceRecords(ledger, pool, keys, new_id=uuid7), pool, keys, new_id=uuid7)
+    kept = PolicyKeeper(policy)
+    customers = Records(ledger, pool, keys, files=files, holders=IdentifierView(), new_id=uuid7, policy=kept.current)
+    of_service = ServiceRecords(ledger, pool, keys, new_id=uuid7, policy=kept.current)
+    writer = Writer(customers, waiting=settings.orders_waiting, waiting_changes=settings.changes_waiting)
+    writer.start()
+    read_ledger = ReadLedger(of_service) if settings.read_ledger else None
+    if read_ledger is not None:
+        read_ledger.start()
+    staff = StaffRecords(of_service, pool, keys, new_id=uuid7)
+    return _Recording(writer, customers, files, kept, policy, staff, read_ledger)
 
 
 def _standing(process: Process, writer: Writer, pools: Mapping[str, PoolStats]) -> Standing:
