@@ -7,11 +7,11 @@ it holds what it held until something else is put there.)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
+from api.repeating import repeating
 from ledger.keys import CACHE_SECONDS
 
 _TIMES: Final = 2
@@ -21,17 +21,10 @@ _TIMES: Final = 2
 @asynccontextmanager
 async def forgetting(*forget: Callable[[], None], seconds: float = CACHE_SECONDS / _TIMES) -> AsyncIterator[None]:
     """Call these again and again, in the event loop, until the context ends."""
-    task = asyncio.create_task(_forget_for_ever(forget, seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
-
-async def _forget_for_ever(forget: tuple[Callable[[], None], ...], seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
+    async def forget_all() -> None:
         for each in forget:
             each()
+
+    async with repeating(forget_all, seconds, "forgetting"):
+        yield

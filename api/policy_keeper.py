@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
 
+from api.repeating import repeating
 from domain.errors import InvalidField
 from domain.events import RecordedEvent
 from domain.policy import Policy
@@ -63,18 +64,8 @@ class PolicyKeeper:
     async def kept(self) -> AsyncIterator[None]:
         """Read it, and keep it up to date for as long as the context lasts."""
         await self._refresh()
-        task = asyncio.create_task(self._keep())
-        try:
+        async with repeating(self._refresh, self._seconds, "reading the policy"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
-            await self._refresh()
 
     async def _refresh(self) -> None:
         known = self._file

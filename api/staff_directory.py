@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
 
+from api.repeating import repeating
 from domain.staff import StaffFile, StaffMember
 from ledger.errors import LedgerError
 from ledger.staff_records import stream_of
@@ -86,23 +88,12 @@ class StaffDirectory:
         """
         first = asyncio.create_task(self._refresh())
         await asyncio.wait({first}, timeout=self._patience_seconds)
-        task = asyncio.create_task(self._keep(first))
-        try:
+        async with repeating(partial(self._refresh_after, first), self._seconds, "reading the staff"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
-    async def _keep(self, first: asyncio.Task[None]) -> None:
+    async def _refresh_after(self, first: asyncio.Task[None]) -> None:
         await asyncio.wait({first})
-        while True:
-            await asyncio.sleep(self._seconds)
-            try:
-                await self._refresh()
-            except Exception as error:  # noqa: BLE001 - told, and tried again
-                # Never the end of it: who was deactivated would stay in, and nobody would know.
-                _LOG.exception("the staff could not be taken in", error=type(error).__name__)
+        await self._refresh()
 
     async def _refresh(self) -> None:
         known = {stream: file.version for stream, file in self._files.items()} | self._unreadable

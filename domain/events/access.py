@@ -115,7 +115,10 @@ class View(Value):
 
 
 class AccessPayload(ServicePayload):
-    """Base of the read ledger's events. `views` and when they were: not before `since`, not after `until`."""
+    """Base of the read ledger's events. `views` and when they were: not before `since`, not after `until`.
+
+    Not abstract properties: in a subclass these may be fields, which an abstract class does not take for them.
+    """
 
     @property
     def views(self) -> Sequence[View]:
