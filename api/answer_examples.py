@@ -21,7 +21,6 @@ _CIRCUMSTANCES: Final = {
     "source": {"kind": "ERP"},
     "reason": {"text": "12-month amount reached 151 200 CNY"},
     "evidence": [{"note": "ERP report 2026-06, page 3"}],
-    "certainty": "FACT",
 }
 _EVENT_PLACE: Final = {"event_id": _EVENT, "type": "customer.tier-reassigned", "version": 24}
 _TIER_DATA: Final = {
@@ -35,7 +34,7 @@ _IN_BRIEF: Final = {**_EVENT_PLACE, "position": 259, "recorded_at": _RECORDED, "
 _TOLD: Final = {
     "position": 259,
     "known_at": _RECORDED,
-    "event": {**_IN_BRIEF, "observed_at": None, "on_behalf_of": None, **_CIRCUMSTANCES},
+    "event": {**_IN_BRIEF, "observed_at": None, "on_behalf_of": None, **_CIRCUMSTANCES, "certainty": "FACT"},
 }
 _BASIS: Final = {"known_at": _NOW, "position": 260, "valid_at": _NOW, "stable": True}
 
@@ -78,7 +77,6 @@ _IN_LOG: Final = {
     "position": 259,
     "decision": False,
     "recorded_at": _RECORDED,
-    "observed_at": None,
     "effective_from": _FROM,
     "effective_to": None,
     "actor": {
@@ -89,15 +87,8 @@ _IN_LOG: Final = {
         "on_behalf_of": None,
     },
     **_CIRCUMSTANCES,
-    "probability": None,
-    "correlation_id": None,
-    "causation_id": None,
-    "request_id": None,
     "idempotency_key": "2f1c5c1e-1f0a-4d0e-9a53-5f0f5c1d7b11",
     "policy_version": 1,
-    "initial_load": False,
-    "corrects": None,
-    "retracts": None,
     "data": _TIER_DATA,
 }
 
@@ -324,6 +315,7 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
                     "actor": "u-118",
                     "on_behalf_of": None,
                     **_CIRCUMSTANCES,
+                    "certainty": "FACT",
                     "approved_by": None,
                     "kind": "LATE",
                 },

@@ -148,12 +148,13 @@ async def masked_blame(
 
 def _blamed(item: Mapping[str, Any], event: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     slot, previous = item["path"], item["previous"]
+    words = {name: event[name] for name in ("source", "reason", "evidence") if name in event}
     return {
         **item,
         "path": mask.pointer(slot),
         "value": mask.value(slot, item["value"]),
         "previous": previous and {**previous, "value": mask.value(slot, previous["value"])},
-        "set_by": {**item["set_by"], **{name: event[name] for name in ("source", "reason", "evidence")}},
+        "set_by": {**item["set_by"], **words},
     }
 
 

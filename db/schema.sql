@@ -472,10 +472,12 @@ CREATE TABLE read.events (
     effective_to timestamptz,
     event_id uuid NOT NULL,
     is_decision boolean NOT NULL,
+    may_be_sensitive boolean NOT NULL,
     type text NOT NULL,
     actor text NOT NULL,
-    envelope jsonb NOT NULL,
-    data json NOT NULL,
+    envelope jsonb NOT NULL CHECK (envelope ? 'actor'),
+    data text NOT NULL,
+    changes text NOT NULL,
     PRIMARY KEY (customer_id, version)
 );
 CREATE INDEX events_customer_position_idx ON read.events (customer_id, position);
@@ -488,15 +490,17 @@ CREATE INDEX events_planning_idx ON read.events (customer_id, position)
     WHERE effective_from > recorded_at OR effective_to > recorded_at;
 COMMENT ON TABLE read.events IS 'The decrypted events of the log, for histories and lists.';
 COMMENT ON COLUMN read.events.is_decision IS 'True when the event is a decision; false when it asserts facts.';
+COMMENT ON COLUMN read.events.may_be_sensitive IS 'Whether anything of the class SENSITIVE may stand in the row, for the record of who saw it.';
 COMMENT ON COLUMN read.events.effective_from IS 'Null for a decision, which happened when it was recorded.';
 COMMENT ON COLUMN read.events.effective_to IS 'Null when no end is known.';
-COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says.';
-COMMENT ON COLUMN read.events.data IS 'The event''s own content; json, as it is only ever given out as it came.';
+COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says; never empty.';
+COMMENT ON COLUMN read.events.data IS 'The event''s own content. JSON, kept as text: it is given out as it came.';
+COMMENT ON COLUMN read.events.changes IS 'A JSON array of the slots that the event moved, by name, from what to what; kept as text.';
 
 -- Takes columns and not a row: what depends on the type of the table's rows would be in the way of its successor.
 CREATE FUNCTION read.event_json(
     customer_id uuid, version bigint, "position" bigint, recorded_at timestamptz, effective_from timestamptz,
-    effective_to timestamptz, event_id uuid, is_decision boolean, type text, envelope jsonb, data json
+    effective_to timestamptz, event_id uuid, is_decision boolean, type text, envelope jsonb, data text
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN concat(
@@ -507,21 +511,16 @@ RETURN concat(
              ',"effective_from":null'),
     coalesce(to_char(effective_to AT TIME ZONE 'UTC', '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
              ',"effective_to":null'),
-    ',"data":', data, ',',
-    substr(('{"observed_at": null, "source": null, "reason": null, "evidence": [], "certainty": "FACT",
-              "probability": null, "correlation_id": null, "causation_id": null, "request_id": null,
-              "idempotency_key": null, "initial_load": false, "corrects": null, "retracts": null}'::jsonb
-            || envelope)::text, 2)
+    ',"data":', data, ',', substr(envelope::text, 2)
 );
-COMMENT ON FUNCTION read.event_json IS 'An event as histories show it, with the members that nobody stated as what leaving them out means.';
+COMMENT ON FUNCTION read.event_json IS 'An event as histories show it; members that nobody stated are left out, but for the times.';
 
 CREATE TABLE read.changes (
     customer_id uuid NOT NULL,
     version bigint NOT NULL CHECK (version >= 0),
     slot text NOT NULL,
     position bigint NOT NULL CHECK (position >= 1),
-    old jsonb,
-    new jsonb,
+    place smallint NOT NULL CHECK (place >= 0),
     old_absent boolean NOT NULL,
     new_absent boolean NOT NULL,
     kind text NOT NULL CHECK (kind IN ('CHANGE', 'CORRECTION', 'LATE')),
@@ -533,9 +532,8 @@ CREATE INDEX changes_correction_idx ON read.changes (customer_id, slot, position
 -- Who moved this slot, whosever it is; in the order of bytes, where what slots begin with is one stretch.
 CREATE INDEX changes_search_idx ON read.changes (slot COLLATE "C", position);
 CREATE INDEX changes_identifier_idx ON read.changes (slot, customer_id) WHERE slot LIKE '/identifiers/%';
-COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved, from what to what.';
-COMMENT ON COLUMN read.changes.old IS 'SQL NULL when the slot had no value; a JSON null is a value.';
-COMMENT ON COLUMN read.changes.new IS 'SQL NULL when the slot has no value any more; a JSON null is a value.';
+COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved; from what to what stands in read.events.changes.';
+COMMENT ON COLUMN read.changes.place IS 'Where in that array, from 0.';
 COMMENT ON COLUMN read.changes.old_absent IS 'True when a fact had said that there is no value; false also when nothing was known.';
 COMMENT ON COLUMN read.changes.new_absent IS 'True when a fact says that there is no value; false also when nothing is known.';
 COMMENT ON COLUMN read.changes.old_version IS 'Version of the event that held the slot before; null when none did.';

@@ -39,7 +39,7 @@ def highest_in(*texts: bytes) -> Sensitivity:
 
 def _may_be_sensitive(text: bytes) -> bool:
     # Looking for each mark alone is many times as fast as the pattern, and finds none in nearly every text.
-    return any(mark in text for mark in _MARKS) and _MARKED.search(text) is not None
+    return any(mark in text for mark in MARKS) and _MARKED.search(text) is not None
 
 
 def _class_at(path: str) -> Sensitivity:
@@ -57,5 +57,6 @@ def _marks() -> Iterable[str]:
     yield _PERSONAL
 
 
-_MARKS: Final = tuple(mark.encode() for mark in dict.fromkeys(_marks()))
-_MARKED: Final = re.compile(rb'["/](?:%b)["/]' % b"|".join(map(re.escape, _MARKS)))
+MARKS: Final = tuple(mark.encode() for mark in dict.fromkeys(_marks()))
+"""With another mark, what read.events says of its rows is to be made anew (a test tells)."""
+_MARKED: Final = re.compile(rb'["/](?:%b)["/]' % b"|".join(map(re.escape, MARKS)))

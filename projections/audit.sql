@@ -51,7 +51,7 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to
+        SELECT type, actor, recorded_at, effective_from, effective_to, changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -65,11 +65,11 @@ LEFT JOIN LATERAL (
             OR effective_from < %(overlaps_to)s AND coalesce(effective_to > %(overlaps_from)s, true))
         AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
         AND (%(path)s::text IS NULL AND %(old)s::text IS NULL AND %(new)s::text IS NULL OR coalesce((
-            SELECT true FROM read.changes
-            WHERE changes.customer_id = candidate.customer_id AND changes.version = candidate.version
-                AND (%(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/'))
-                AND (%(old)s::text IS NULL OR old = %(old)s::text::jsonb)
-                AND (%(new)s::text IS NULL OR new = %(new)s::text::jsonb)
+            SELECT true FROM json_array_elements(event.changes::json) AS change
+            WHERE (%(path)s::text IS NULL OR change ->> 'path' = %(path)s
+                    OR starts_with(change ->> 'path', %(path)s || '/'))
+                AND (%(old)s::text IS NULL OR (change -> 'old')::jsonb = %(old)s::text::jsonb)
+                AND (%(new)s::text IS NULL OR (change -> 'new')::jsonb = %(new)s::text::jsonb)
             LIMIT 1
         ), false))
     ORDER BY position
@@ -94,7 +94,7 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to
+        SELECT type, actor, recorded_at, effective_from, effective_to, changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -108,11 +108,11 @@ LEFT JOIN LATERAL (
             OR effective_from < %(overlaps_to)s AND coalesce(effective_to > %(overlaps_from)s, true))
         AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
         AND (%(path)s::text IS NULL AND %(old)s::text IS NULL AND %(new)s::text IS NULL OR coalesce((
-            SELECT true FROM read.changes
-            WHERE changes.customer_id = candidate.customer_id AND changes.version = candidate.version
-                AND (%(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/'))
-                AND (%(old)s::text IS NULL OR old = %(old)s::text::jsonb)
-                AND (%(new)s::text IS NULL OR new = %(new)s::text::jsonb)
+            SELECT true FROM json_array_elements(event.changes::json) AS change
+            WHERE (%(path)s::text IS NULL OR change ->> 'path' = %(path)s
+                    OR starts_with(change ->> 'path', %(path)s || '/'))
+                AND (%(old)s::text IS NULL OR (change -> 'old')::jsonb = %(old)s::text::jsonb)
+                AND (%(new)s::text IS NULL OR (change -> 'new')::jsonb = %(new)s::text::jsonb)
             LIMIT 1
         ), false))
     ORDER BY position
@@ -137,7 +137,7 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to
+        SELECT type, actor, recorded_at, effective_from, effective_to, changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -151,11 +151,11 @@ LEFT JOIN LATERAL (
             OR effective_from < %(overlaps_to)s AND coalesce(effective_to > %(overlaps_from)s, true))
         AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
         AND (%(path)s::text IS NULL AND %(old)s::text IS NULL AND %(new)s::text IS NULL OR coalesce((
-            SELECT true FROM read.changes
-            WHERE changes.customer_id = candidate.customer_id AND changes.version = candidate.version
-                AND (%(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/'))
-                AND (%(old)s::text IS NULL OR old = %(old)s::text::jsonb)
-                AND (%(new)s::text IS NULL OR new = %(new)s::text::jsonb)
+            SELECT true FROM json_array_elements(event.changes::json) AS change
+            WHERE (%(path)s::text IS NULL OR change ->> 'path' = %(path)s
+                    OR starts_with(change ->> 'path', %(path)s || '/'))
+                AND (%(old)s::text IS NULL OR (change -> 'old')::jsonb = %(old)s::text::jsonb)
+                AND (%(new)s::text IS NULL OR (change -> 'new')::jsonb = %(new)s::text::jsonb)
             LIMIT 1
         ), false))
     ORDER BY position
@@ -180,7 +180,7 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to
+        SELECT type, actor, recorded_at, effective_from, effective_to, changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -194,11 +194,11 @@ LEFT JOIN LATERAL (
             OR effective_from < %(overlaps_to)s AND coalesce(effective_to > %(overlaps_from)s, true))
         AND (%(customer_id)s::uuid IS NULL OR customer_id = %(customer_id)s)
         AND (%(path)s::text IS NULL AND %(old)s::text IS NULL AND %(new)s::text IS NULL OR coalesce((
-            SELECT true FROM read.changes
-            WHERE changes.customer_id = candidate.customer_id AND changes.version = candidate.version
-                AND (%(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/'))
-                AND (%(old)s::text IS NULL OR old = %(old)s::text::jsonb)
-                AND (%(new)s::text IS NULL OR new = %(new)s::text::jsonb)
+            SELECT true FROM json_array_elements(event.changes::json) AS change
+            WHERE (%(path)s::text IS NULL OR change ->> 'path' = %(path)s
+                    OR starts_with(change ->> 'path', %(path)s || '/'))
+                AND (%(old)s::text IS NULL OR (change -> 'old')::jsonb = %(old)s::text::jsonb)
+                AND (%(new)s::text IS NULL OR (change -> 'new')::jsonb = %(new)s::text::jsonb)
             LIMIT 1
         ), false))
     ORDER BY position

@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT held.slot, setter.event_id,
                CASE WHEN setter.envelope ? 'proposed' THEN json_build_object('approver_id', setter.actor)::text
-                    WHEN setter.data::text LIKE '%%approver_id%%' THEN setter.data::text END AS content,
+                    WHEN setter.data LIKE '%%approver_id%%' THEN setter.data END AS content,
                convert_to(concat(
                    '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot), ',"value":', held.value,
                    ',"previous":',
@@ -70,7 +70,7 @@ CROSS JOIN LATERAL (
             LIMIT 1
         ) AS setter
         CROSS JOIN LATERAL (
-            SELECT kind, old, old_version FROM read.changes
+            SELECT kind, setter.changes::json -> place::integer -> 'old' AS old, old_version FROM read.changes
             WHERE customer_id = asked.customer_id AND version = held.version AND slot = held.slot
             LIMIT 1
         ) AS moved
@@ -88,8 +88,9 @@ CROSS JOIN LATERAL (
            ))::text
     FROM (
         SELECT DISTINCT ON (1, 2)
-               data ->> 'path', data ->> 'value_event_id', event_id, recorded_at, actor, data -> 'method', data -> 'result'
+               told ->> 'path', told ->> 'value_event_id', event_id, recorded_at, actor, told -> 'method', told -> 'result'
         FROM read.events
+        CROSS JOIN LATERAL (SELECT data::json) AS content (told)
         WHERE customer_id = asked.customer_id AND is_decision AND type = 'customer.field-verified'
             AND events.position <= moment.position
         ORDER BY 1, 2, events.position DESC

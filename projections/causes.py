@@ -125,7 +125,7 @@ def explained(events: Sequence[Mapping[str, Any]], earlier: Point) -> dict[str, 
 
 
 def _kind(event: Mapping[str, Any], earlier: Point) -> str:
-    if event["corrects"] or event["retracts"]:
+    if "corrects" in event or "retracts" in event:
         return "CORRECTION"
     effective_from = event["effective_from"]
     if event["position"] > earlier.position and effective_from is not None:
@@ -134,7 +134,7 @@ def _kind(event: Mapping[str, Any], earlier: Point) -> str:
 
 
 def _cause(body: Mapping[str, Any]) -> dict[str, Any]:
-    reason = body["reason"] or {}
+    reason = body.get("reason", {})
     return {
         **{name: body[name] for name in ("event_id", "type", "version", "position")},
         "actor": body["actor"]["id"],

@@ -6,8 +6,10 @@ just before it and with it. An event that touches a slot has a row for it even w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,7 +35,7 @@ class Changes:
     follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
-        moves = batch.moves.moves
+        moves = [move for of_event in by_event(batch.moves.moves).values() for move in of_event]
         if not moves:
             return
         columns = {
@@ -41,8 +43,7 @@ class Changes:
             "versions": [move.event.envelope.version for move in moves],
             "slots": [move.slot for move in moves],
             "positions": [move.position for move in moves],
-            "olds": [_json(move.before) for move in moves],
-            "news": [_json(move.after) for move in moves],
+            "places": list(places_of(moves)),
             "old_absent": [_is_absent(move.before) for move in moves],
             "new_absent": [_is_absent(move.after) for move in moves],
             "kinds": [kind_of(move) for move in moves],
@@ -65,8 +66,37 @@ def kind_of(move: Move) -> str:
     return "CHANGE"
 
 
-def _json(fact: Fact | None) -> str | None:
-    return None if fact is None or fact.value is ABSENT else orjson.dumps(fact.value).decode()
+def by_event(moves: Iterable[Move]) -> dict[int, list[Move]]:
+    """What events at positions moved, in the order of the slots' names."""
+    moved: dict[int, list[Move]] = {}
+    for move in moves:
+        moved.setdefault(move.position, []).append(move)
+    for of_event in moved.values():
+        of_event.sort(key=_slot)
+    return moved
+
+
+def changes_json(moves: Iterable[Move]) -> str:
+    """What one event moved, as histories show it: `old` or `new` is left out where there was, or is, no value."""
+    changes = (
+        {"path": move.slot, "kind": kind_of(move), **_value("old", move.before), **_value("new", move.after)}
+        for move in moves
+    )
+    return orjson.dumps(list(changes)).decode()
+
+
+def places_of(moves: Iterable[Move]) -> Iterator[int]:
+    """Of moves sorted by event the place of each among those of its own, from 0."""
+    for _, of_event in groupby(moves, key=_position):
+        yield from (place for place, _ in enumerate(of_event))
+
+
+_slot: Final = attrgetter("slot")
+_position: Final = attrgetter("position")
+
+
+def _value(name: str, fact: Fact | None) -> dict[str, Any]:
+    return {} if fact is None or fact.value is ABSENT else {name: fact.value}
 
 
 def _is_absent(fact: Fact | None) -> bool:

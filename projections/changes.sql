@@ -1,14 +1,14 @@
--- The read model of changes: per event the slots it moved, from what to what.
+-- The read model of changes: per event the slots it moved; from what to what the event's row says.
 
 -- name: insert
 -- Add the changes of a batch.
 INSERT INTO read.changes (
-    customer_id, version, slot, position, old, new, old_absent, new_absent, kind, old_version
+    customer_id, version, slot, position, place, old_absent, new_absent, kind, old_version
 )
 SELECT * FROM unnest(
     %(customer_ids)b::uuid[], %(versions)b::bigint[], %(slots)b::text[], %(positions)b::bigint[],
-    %(olds)b::text[]::jsonb[], %(news)b::text[]::jsonb[], %(old_absent)b::boolean[], %(new_absent)b::boolean[],
-    %(kinds)b::text[], %(old_versions)b::bigint[]
+    %(places)b::smallint[], %(old_absent)b::boolean[], %(new_absent)b::boolean[], %(kinds)b::text[],
+    %(old_versions)b::bigint[]
 );
 
 -- name: forget

@@ -24,15 +24,15 @@ ORDER BY customer_id;
 -- name: events
 -- The decrypted events, of all customers or of some.
 SELECT customer_id::text, version::text, position::text, recorded_at::text, effective_from::text, effective_to::text,
-       event_id::text, is_decision::text, type, actor, envelope::text, data::text
+       event_id::text, is_decision::text, may_be_sensitive::text, type, actor, envelope::text, data, changes
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;
 
 -- name: changes
 -- The audit trail, of all customers or of some.
-SELECT customer_id::text, version::text, slot, position::text, old::text, new::text, old_absent::text,
-       new_absent::text, kind, old_version::text
+SELECT customer_id::text, version::text, slot, position::text, place::text, old_absent::text, new_absent::text,
+       kind, old_version::text
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;

@@ -1,7 +1,7 @@
 """read.events: every event of the log, decrypted, and how a history shows it.
 
 Owns the table. What must stay true: `read.event_json` of a row's columns is what `body_of` says of the event; no
-column says what another one does.
+column says what another one does. What histories give out as it is, is kept as the text that it is given out as.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from db import arrays
 from db.queries import load
 from domain.events import Envelope, RecordedEvent
 from domain.masking import Mask, level_of_event
+from domain.shown import highest_in
+from domain.slots import Sensitivity
 from domain.streams import StreamKind
 from ledger.plain import says_something, to_json
+from projections.changes import by_event, changes_json
+from projections.moves import Moves, Positioned
 from projections.projection import Batch
 
 _QUERIES: Final = load("projections", "events.sql")
 _IN_COLUMNS: Final = frozenset(["customer_id", "version", "recorded_at", "effective_from", "effective_to", "event_id"])
 """The members of an envelope that have a column of their own."""
 _BEHIND_ALL: Final = 2**63 - 1
-_MARK: Final = b"\x01"
-"""Stands behind the brace that ends an envelope; no JSON text has such a byte."""
 
 
 class Events:
@@ -40,6 +42,7 @@ class Events:
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
         envelopes = [entry.event.envelope for entry in batch.events]
         payloads = [entry.event.payload for entry in batch.events]
+        told = texts_of(batch.events, batch.moves)
         columns = {
             "customer_ids": [envelope.customer_id for envelope in envelopes],
             "versions": [envelope.version for envelope in envelopes],
@@ -51,8 +54,10 @@ class Events:
             "decisions": [payload.decision for payload in payloads],
             "types": [payload.type for payload in payloads],
             "actors": [envelope.actor.id for envelope in envelopes],
-            "envelopes": [envelope_json(envelope) for envelope in envelopes],
-            "data": [to_json(payload).decode() for payload in payloads],
+            "envelopes": [texts.envelope for texts in told],
+            "data": [texts.data for texts in told],
+            "changes": [texts.changes for texts in told],
+            "may_be_sensitive": [texts.may_be_sensitive for texts in told],
         }
         connection.execute(_QUERIES["insert"], columns)
 
@@ -60,24 +65,45 @@ class Events:
         connection.execute(_QUERIES["forget"], {"customer_id": customer_id})
 
 
-def envelope_json(envelope: Envelope) -> str:
-    """What was stated in an envelope and has no column of its own."""
-    stated = envelope.__dict__.items()
-    return to_json(
-        {
-            name: value
-            for name, value in stated
-            if value is not None and name not in _IN_COLUMNS and says_something(value)
-        }
-    ).decode()
+class Texts(NamedTuple):
+    """What a row says in JSON: what was stated in the envelope and has no column of its own, content, moved slots."""
+
+    envelope: str
+    data: str
+    changes: str
+
+    @property
+    def may_be_sensitive(self) -> bool:
+        """Whether anything SENSITIVE may be in them, for the record of who saw the event."""
+        return highest_in(*map(str.encode, self)) is Sensitivity.SENSITIVE
+
+
+def texts_of(entries: Iterable[Positioned], moves: Moves) -> list[Texts]:
+    """The texts of events, of which `moves` tells what they did to slots."""
+    moved = by_event(moves.moves)
+    return [
+        Texts(
+            to_json(_stated(entry.event.envelope, _IN_COLUMNS)).decode(),
+            to_json(entry.event.payload).decode(),
+            changes_json(moved.get(entry.position, ())),
+        )
+        for entry in entries
+    ]
 
 
 def body_of(position: int, event: RecordedEvent) -> bytes:
-    """The JSON of an event as histories show it: envelope, position, type and, below `data`, its own content."""
-    payload = event.payload
+    """The JSON of an event as histories show it: envelope, position, type and, below `data`, its own content.
+
+    Of the envelope what nobody stated is left out, but for the times.
+    """
+    envelope, payload = event.envelope, event.payload
     own = {"position": position, "type": payload.type, "decision": payload.decision, "data": payload}
-    stated = event.envelope.__dict__.items()
-    return to_json({**{name: value for name, value in stated if value is not None or name != "proposed"}, **own})
+    times = {"effective_from": envelope.effective_from, "effective_to": envelope.effective_to}
+    return to_json({**_stated(envelope), **times, **own})
+
+
+def _stated(envelope: Envelope, but_for: Collection[str] = ()) -> dict[str, Any]:
+    return {name: value for name, value in envelope.__dict__.items() if name not in but_for and says_something(value)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +164,8 @@ async def items_of(connection: AsyncConnection[Any], places: Sequence[tuple[UUID
     return [_item(body, changes) async for body, changes in cursor]
 
 
-def _item(body: str, changes: str | None) -> dict[str, Any]:
-    return {**orjson.loads(body), "changes": orjson.loads(changes) if changes else []}
+def _item(body: str, changes: str) -> dict[str, Any]:
+    return {**orjson.loads(body), "changes": orjson.loads(changes)}
 
 
 async def bodies_of(
@@ -172,12 +198,19 @@ class WholePage(NamedTuple):
     """A page of all of a customer's events up to `position`: `number` items, whose JSON is `items`, commas between.
 
     `last` is the position of the last of them; None when there is none, be it that the read models are behind.
+    `may_be_sensitive`: whether anything of that class may be among the items.
     """
 
     position: int
     number: int
     last: int | None
+    may_be_sensitive: bool
     items: bytes
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """The highest class of all that is told, for the record of who saw it."""
+        return Sensitivity.SENSITIVE if self.may_be_sensitive else Sensitivity.CONFIDENTIAL
 
 
 async def whole_pages(connection: AsyncConnection[Any], asked: Collection[PageAsked]) -> dict[PageAsked, WholePage]:
@@ -193,15 +226,9 @@ async def whole_pages(connection: AsyncConnection[Any], asked: Collection[PageAs
     }
     cursor = await connection.cursor(binary=True).execute(_QUERIES["whole_pages"], params)
     return {
-        wanted[place - 1]: WholePage(position, number, last, _joined(items or b""))
-        for place, position, number, last, items in await cursor.fetchall()
+        wanted[place - 1]: WholePage(position, number, last, bool(is_sensitive), items or b"")
+        for place, position, number, last, is_sensitive, items in await cursor.fetchall()
     }
-
-
-def _joined(items: bytes) -> bytes:
-    """The items with the members of their envelopes joined to those that follow."""
-    *begun, last = items.split(_MARK)
-    return b"".join([*(part[:-1] for part in begun), last])
 
 
 class FirstKnown(NamedTuple):

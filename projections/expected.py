@@ -16,11 +16,10 @@ import orjson
 
 from domain.facts import ABSENT, Fact
 from domain.streams import StreamKind
-from ledger.plain import to_json
 from projections import approvals
 from projections.access import purpose_of, seen_in, view_json, views_in
-from projections.changes import kind_of
-from projections.events import envelope_json
+from projections.changes import by_event, kind_of, places_of
+from projections.events import texts_of
 from projections.moves import Moves, Positioned
 from projections.purge import whole
 
@@ -94,7 +93,7 @@ def _rectangles(known: Known) -> Iterator[Row]:
 
 def _events(known: Known) -> Iterator[Row]:
     customer_id = _customer_id(known)
-    for entry in known.entries:
+    for entry, texts in zip(known.entries, texts_of(known.entries, known.moves), strict=True):
         envelope, payload = entry.event.envelope, entry.event.payload
         yield (
             customer_id,
@@ -105,24 +104,24 @@ def _events(known: Known) -> Iterator[Row]:
             instant_text(envelope.effective_to) if envelope.effective_to else None,
             str(envelope.event_id),
             _boolean(payload.decision),
+            _boolean(texts.may_be_sensitive),
             payload.type,
             envelope.actor.id,
-            envelope_json(envelope),
-            to_json(payload).decode(),
+            *texts,
         )
 
 
 def _changes(known: Known) -> Iterator[Row]:
     customer_id = _customer_id(known)
-    for move in known.moves.moves:
+    moves = [move for of_event in by_event(known.moves.moves).values() for move in of_event]
+    for move, place in zip(moves, places_of(moves), strict=True):
         envelope, before, after = move.event.envelope, move.before, move.after
         yield (
             customer_id,
             str(envelope.version),
             move.slot,
             str(move.position),
-            _value(before),
-            _value(after),
+            str(place),
             _boolean(before is not None and before.value is ABSENT),
             _boolean(after is not None and after.value is ABSENT),
             kind_of(move),
@@ -215,16 +214,16 @@ FACTS: Final = Followed(
 EVENTS: Final = Followed(
     "events",
     ("customer_id", "version", "position", "recorded_at", "effective_from", "effective_to", "event_id", "is_decision",
-     "type", "actor", "envelope", "data"),
-    (10, 11),
+     "may_be_sensitive", "type", "actor", "envelope", "data", "changes"),
+    (11, 12, 13),
     _events,
     (lambda row: row[1],),
     lambda row: str(row[1]),
 )  # fmt: skip
 CHANGES: Final = Followed(
     "changes",
-    ("customer_id", "version", "slot", "position", "old", "new", "old_absent", "new_absent", "kind", "old_version"),
-    (4, 5),
+    ("customer_id", "version", "slot", "position", "place", "old_absent", "new_absent", "kind", "old_version"),
+    (),
     _changes,
     (lambda row: row[1:3],),
     lambda row: f"{row[1]} {row[2]}",

@@ -15,6 +15,7 @@ import orjson
 from psycopg import AsyncConnection
 
 from db.queries import load
+from domain.events.envelope import Certainty
 from domain.masking import Mask
 from projections.events import bodies_of
 
@@ -117,11 +118,15 @@ def _spans(text: str) -> Iterator[dict[str, datetime | None]]:
 
 def _event(body: Mapping[str, Any]) -> dict[str, Any]:
     """Who told it, when, why and on what grounds."""
-    kept = ("event_id", "type", "version", "position", "recorded_at", "observed_at")
+    kept = ("event_id", "type", "version", "position", "recorded_at")
     actor = body["actor"]
     return {
         **{name: body[name] for name in kept},
+        "observed_at": body.get("observed_at"),
         "actor": actor["id"],
         "on_behalf_of": actor.get("on_behalf_of"),
-        **{name: body[name] for name in ("source", "reason", "evidence", "certainty")},
+        "source": body.get("source"),
+        "reason": body.get("reason"),
+        "evidence": body.get("evidence", []),
+        "certainty": body.get("certainty", Certainty.FACT),
     }

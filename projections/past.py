@@ -267,7 +267,7 @@ def _awaited(body: Mapping[str, Any], kind: RequestKind, **about: Any) -> dict[s
         "request_id": data.get("request_id") or data["proposal_id"],
         "requester": body["actor"]["id"],
         "requester_for": body["actor"].get("on_behalf_of"),
-        "reason": (body["reason"] or {}).get("text"),
+        "reason": body.get("reason", {}).get("text"),
         "expires_at": data.get("expires_at"),
         "event_id": body["event_id"],
         "version": body["version"],
@@ -293,5 +293,5 @@ def _open_request(body: Mapping[str, Any]) -> dict[str, Any]:
         "requester_for": body["actor"].get("on_behalf_of"),
         "event_id": body["event_id"],
         "version": body["version"],
-        "reason": (body["reason"] or {}).get("text"),
+        "reason": body.get("reason", {}).get("text"),
     }

@@ -63,22 +63,22 @@ SELECT moment.place,
        (
            -- what requests say of themselves is shown, of all others only what they did, or what has become of them
            SELECT json_agg(
-                      CASE CASE WHEN data ->> 'erased' = 'true' THEN 'erased'
+                      CASE CASE WHEN data::json ->> 'erased' = 'true' THEN 'erased'
                                 WHEN type IN ('customer.tier-reassignment-requested', 'customer.change-proposed',
                                               'customer.erasure-requested', 'customer.erasure-approved',
                                               'customer.personal-data-erased') THEN 'told'
                                 ELSE type END
-                          WHEN 'erased' THEN json_build_object('type', type, 'data', data)
+                          WHEN 'erased' THEN json_build_object('type', type, 'data', data::json)
                           WHEN 'told' THEN
                               read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
                                               event_id, is_decision, type, envelope, data)::json
                           WHEN 'customer.registered' THEN
                               json_build_object('type', type,
-                                                'data', json_build_object('customer_kind', data -> 'customer_kind'))
+                                                'data', json_build_object('customer_kind', data::json -> 'customer_kind'))
                           WHEN 'customer.archived' THEN json_build_object('type', type)
                           ELSE json_build_object('type', type,
-                                                 'data', json_build_object('request_id', data -> 'request_id',
-                                                                           'proposal_id', data -> 'proposal_id'))
+                                                 'data', json_build_object('request_id', data::json -> 'request_id',
+                                                                           'proposal_id', data::json -> 'proposal_id'))
                       END
                       ORDER BY position
                   )::text

@@ -102,7 +102,7 @@ LIMIT %(limit)s;
 
 -- name: describe
 -- What the list says of the customers of a page.
-SELECT registered.customer_id, registered.data ->> 'customer_kind', file.type, shown.slots::text
+SELECT registered.customer_id, registered.data::json ->> 'customer_kind', file.type, shown.slots::text
 FROM read.events AS registered
 LEFT JOIN LATERAL (
     SELECT events.type FROM read.events

@@ -251,7 +251,12 @@ def _check_events(connection: Connection, streams: Streams, positions: dict[tupl
 def _check_changes(connection: Connection, streams: Streams, positions: dict[tuple[UUID, int], int]) -> None:
     """One row per event and slot that it speaks of, or takes back; some of them say what the oracle says."""
     rows = connection.execute(
-        "SELECT customer_id, version, slot, position, old::text, old_version, new::text FROM read.changes"
+        "SELECT customer_id, version, slot, position, (told -> 'old')::text, old_version, (told -> 'new')::text"
+        " FROM read.changes LEFT JOIN LATERAL ("
+        "     SELECT changes.position, events.changes::json -> place::integer AS told FROM read.events"
+        "     WHERE events.customer_id = changes.customer_id AND events.version = changes.version"
+        " ) AS event USING (position)"
+        " WHERE told ->> 'path' = slot AND told ->> 'kind' = kind"
     ).fetchall()
     expected = set()
     for customer_id, events in streams.items():

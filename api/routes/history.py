@@ -66,7 +66,7 @@ async def read_history(request: Request, customer_id: UUID) -> Response:
         asked = PageAsked(customer_id, moment.at_position, order, limit, place.key if place else None)
         page = await service_of(request).event_pages.get(asked)
         if page is not None and page.number:
-            await viewed(request, ReadOf.HISTORY, customer_id, highest_in(page.items), page.position)
+            await viewed(request, ReadOf.HISTORY, customer_id, page.sensitivity, page.position)
             return _whole(request, page, limit, mask)
     async with reading(request) as connection:
         found, _ = await known_file(connection, request, customer_id, moment, version_at)

@@ -98,7 +98,7 @@ class SlotChange(Answer):
 
 
 class RecordedInLog(Answer):
-    """An event with its whole envelope and its place in the log."""
+    """An event with its whole envelope and its place in the log; members that nobody stated are left out."""
 
     customer_id: UUID
     version: int
@@ -107,23 +107,23 @@ class RecordedInLog(Answer):
     type: str
     decision: bool
     recorded_at: AwareDatetime
-    observed_at: AwareDatetime | None
+    observed_at: AwareDatetime | None = None
     effective_from: AwareDatetime | None
     effective_to: AwareDatetime | None
     actor: Actor
-    source: Source | None
-    reason: Reason | None
-    evidence: list[Evidence]
-    certainty: Certainty
-    probability: float | None
-    correlation_id: str | None
-    causation_id: str | None
-    request_id: str | None
-    idempotency_key: str | None
+    source: Source | None = None
+    reason: Reason | None = None
+    evidence: list[Evidence] = Field([])
+    certainty: Certainty = Certainty.FACT
+    probability: float | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
     policy_version: int
-    initial_load: bool
-    corrects: UUID | None
-    retracts: UUID | None
+    initial_load: bool = False
+    corrects: UUID | None = None
+    retracts: UUID | None = None
     proposed: Proposed | None = Field(None, description="The proposal it follows from, if one; the actor agreed to it")
     data: dict[str, Any] | Masked
 

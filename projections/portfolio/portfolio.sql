@@ -102,7 +102,7 @@ SELECT FROM ({held}) AS held WHERE {predicate};
 
 -- name: customer_kind
 -- As what one candidate was registered.
-SELECT (registered.data -> 'customer_kind')::jsonb AS value
+SELECT (registered.data::json -> 'customer_kind')::jsonb AS value
 FROM read.events AS registered
 WHERE registered.version = 1 AND registered.customer_id = {customer};
 

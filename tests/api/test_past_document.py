@@ -101,7 +101,7 @@ def test_a_number_that_not_everybody_reads_is_written_as_it_came(value: float) -
 
 def test_an_open_request_is_listed() -> None:
     body = {
-        "type": "customer.tier-reassignment-requested", "event_id": "e", "version": 2, "reason": None,
+        "type": "customer.tier-reassignment-requested", "event_id": "e", "version": 2,
         "actor": {"id": "u-1"}, "data": {"request_id": "r", "scheme": "VALUE", "to_code": "X", "expires_at": "t"},
     }  # fmt: skip
     file = PastFile(2, orjson.dumps([REGISTERED, body]).decode(), "[]", b"", True, [])

@@ -61,9 +61,10 @@ OF_READ_MODELS: Final = (
     ),
     Damage(
         "a change has another old value",
-        "UPDATE read.changes SET old = '0' WHERE customer_id = %(acme)s AND version = 8",
-        "read.changes",
-        f"customer {ACME} 8 /attributes/n",
+        """UPDATE read.events SET changes = replace(changes, '"old":', '"old":1') WHERE customer_id = %(acme)s
+           AND version = 8""",
+        "read.events",
+        f"customer {ACME} 8",
     ),
     Damage(
         "a change has another kind",

@@ -19,7 +19,7 @@ from ledger.verify import one_moment
 from projections.comparison import FOLLOWED, Difference, compare
 from projections.differences import row_differences
 from projections.errors import StreamUnreadable
-from projections.expected import CHANGES, EVERY_FOLLOWED
+from projections.expected import CHANGES, EVERY_FOLLOWED, FACTS
 from projections.profile import ProfileView
 from projections.runner import EVERY_PROJECTION
 from tests.ledger.writing import KEK, USCC
@@ -95,8 +95,11 @@ DAMAGES = {
         ("events", "9", "is missing"),
         ("events", "10", "does not follow from the log"),
     ],
-    """UPDATE read.changes SET old = 'null', kind = 'LATE' WHERE version = 8""": [
-        ("changes", "8 /attributes/n", "differs in old, kind")
+    """UPDATE read.changes SET place = 1, kind = 'LATE' WHERE version = 8""": [
+        ("changes", "8 /attributes/n", "differs in place, kind")
+    ],
+    """UPDATE read.events SET changes = '[]', may_be_sensitive = true WHERE version = 8""": [
+        ("events", "8", "differs in may_be_sensitive, changes")
     ],
     "DELETE FROM read.changes WHERE slot = '/attributes/n' AND version = 7": [
         ("changes", "7 /attributes/n", "is missing")
@@ -143,18 +146,17 @@ def test_a_difference_names_its_customer_and_no_value(connection: Connection[Any
 
 
 def test_a_row_that_stands_twice_is_surplus() -> None:
-    row = (str(ACME), "1", "/a", "1", None, "1", "false", "false", "CHANGE", None)
+    row = (str(ACME), "1", "/a", "1", "0", "false", "false", "CHANGE", None)
     found = list(row_differences(CHANGES, ACME, [row], [row, row]))
     assert found == [Difference("read.changes", ACME, "1 /a", "does not follow from the log")]
 
 
 def test_equal_json_is_equal_however_it_is_written() -> None:
-    row = (str(ACME), "1", "/a", "1", "1e300", '{"a": -0.0}', "false", "false", "CHANGE", None)
-    same = (*row[:4], str(10**300), '{"a": 0.0}', *row[6:])
-    assert list(row_differences(CHANGES, ACME, [row], [same])) == []
-    other = (*row[:4], "true", *row[5:])
-    (difference,) = row_differences(CHANGES, ACME, [(*row[:4], "1", *row[5:])], [other])
-    assert difference.detail == "differs in old"
+    row = (str(ACME), "/a", '{"a": -0.0, "b": 1e300}', "false", "[,)", "[1,)", "", "1", "1")
+    same = (*row[:2], f'{{"b":{10**300},"a":0.0}}', *row[3:])
+    assert list(row_differences(FACTS, ACME, [row], [same])) == []
+    (difference,) = row_differences(FACTS, ACME, [(*row[:2], "1", *row[3:])], [(*row[:2], "true", *row[3:])])
+    assert difference.detail == "differs in value"
 
 
 # --- moments and positions ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import orjson
 import psycopg
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 from uuid_utils.compat import uuid7
 
 from domain.events import Reason
@@ -17,6 +17,7 @@ from domain.events.classification import (
     OwnerRole,
     TagApplied,
 )
+from domain.events.contacts import ContactPointChanged, ContactPointKind, Usage
 from projections.events import HistoryFilter, PageAsked, WholePage, first_known, history, whole_pages
 from tests.make import RECORDING_STARTS, Stream, at
 from tests.projections.files import BOSS, registered, tier
@@ -54,7 +55,7 @@ def test_an_item_of_a_history_says_everything_about_its_event(world: World) -> N
     assert item["effective_to"] is None
     assert item["actor"] == {"id": "u-118", "kind": "HUMAN", "name_at_time": "Li Na", "roles": ["editor"]}
     assert item["reason"] == {"code": "GROWTH", "text": "12-month amount 151 200"}
-    assert (item["source"], item["evidence"], item["certainty"]) == (None, [], "FACT")
+    assert item.keys().isdisjoint({"source", "evidence", "certainty", "observed_at"})  # nobody stated them
     assert item["data"]["to_code"] == "HIGH_VALUE"
     assert item["changes"] == [{"path": "/tier/VALUE", "new": {"code": "HIGH_VALUE"}, "kind": "LATE"}]
 
@@ -196,22 +197,30 @@ def test_a_whole_page_is_the_text_of_what_a_history_answers(world: World, order:
     assert whole(world, stream, None, order=order, limit=9)[0].position == 8
 
 
-def test_an_event_of_whose_envelope_nothing_is_left_is_on_a_whole_page_too(world: World) -> None:
+def test_an_envelope_of_which_nothing_is_left_is_refused(world: World) -> None:
     stream = registered()
+    world.project(*stream.events)
+    with psycopg.connect(world.conninfo) as connection, pytest.raises(errors.CheckViolation):
+        connection.execute("UPDATE read.events SET envelope = '{}'")
+
+
+@pytest.mark.parametrize(("usage", "is_sensitive"), [(Usage.WORK, False), (Usage.PERSONAL, True)])
+def test_a_whole_page_says_whether_it_may_be_sensitive(world: World, usage: Usage, *, is_sensitive: bool) -> None:
+    stream = registered()
+    ids = {"contact_id": uuid7(), "point_id": uuid7()}
+    stream.add(ContactPointChanged(**ids, kind=ContactPointKind.PHONE, value="+862112345678", usage=usage))
     stream.attribute("a", 1)
     world.project(*stream.events)
-    with psycopg.connect(world.conninfo) as connection:
-        connection.execute("UPDATE read.events SET envelope = '{}' WHERE version = 1")
-    assert whole(world, stream, 2)[1] == history_of(world, stream)
+    assert [whole(world, stream, 3, after=after)[0].may_be_sensitive for after in (0, 2)] == [is_sensitive, False]
 
 
 def test_a_whole_page_of_nothing_is_empty(world: World) -> None:
     stream, unknown = registered(), registered()
-    assert whole(world, stream, None, limit=9) == (WholePage(0, 0, None, b""), [])
+    assert whole(world, stream, None, limit=9) == (WholePage(0, 0, None, may_be_sensitive=False, items=b""), [])
     world.project(*stream.events)
     assert whole(world, unknown, None, limit=9)[0].number == 0
     assert whole(world, stream, 2, limit=9)[0].number == 0  # the read models have not passed it
-    assert whole(world, stream, 1, limit=9, after=1)[0] == WholePage(1, 0, None, b"")
+    assert whole(world, stream, 1, limit=9, after=1)[0] == WholePage(1, 0, None, may_be_sensitive=False, items=b"")
 
 
 def test_pages_that_are_asked_for_together_are_told_apart(world: World) -> None:
