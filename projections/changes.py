@@ -6,9 +6,8 @@ just before it and with it. An event that touches a slot has a row for it even w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
@@ -35,15 +34,15 @@ class Changes:
     follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
-        moves = [move for of_event in by_event(batch.moves.moves).values() for move in of_event]
-        if not moves:
+        if not (moved := placed(batch.moves.moves)):
             return
+        places, moves = zip(*moved, strict=True)
         columns = {
             "customer_ids": [move.event.envelope.customer_id for move in moves],
             "versions": [move.event.envelope.version for move in moves],
             "slots": [move.slot for move in moves],
             "positions": [move.position for move in moves],
-            "places": list(places_of(moves)),
+            "places": list(places),
             "old_absent": [_is_absent(move.before) for move in moves],
             "new_absent": [_is_absent(move.after) for move in moves],
             "kinds": [kind_of(move) for move in moves],
@@ -72,8 +71,13 @@ def by_event(moves: Iterable[Move]) -> dict[int, list[Move]]:
     for move in moves:
         moved.setdefault(move.position, []).append(move)
     for of_event in moved.values():
-        of_event.sort(key=_slot)
+        of_event.sort(key=attrgetter("slot"))
     return moved
+
+
+def placed(moves: Iterable[Move]) -> list[tuple[int, Move]]:
+    """The same in one list, each with its place among those of its event, from 0."""
+    return [numbered for of_event in by_event(moves).values() for numbered in enumerate(of_event)]
 
 
 def changes_json(moves: Iterable[Move]) -> str:
@@ -83,16 +87,6 @@ def changes_json(moves: Iterable[Move]) -> str:
         for move in moves
     )
     return orjson.dumps(list(changes)).decode()
-
-
-def places_of(moves: Iterable[Move]) -> Iterator[int]:
-    """Of moves sorted by event the place of each among those of its own, from 0."""
-    for _, of_event in groupby(moves, key=_position):
-        yield from (place for place, _ in enumerate(of_event))
-
-
-_slot: Final = attrgetter("slot")
-_position: Final = attrgetter("position")
 
 
 def _value(name: str, fact: Fact | None) -> dict[str, Any]:

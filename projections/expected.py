@@ -18,7 +18,7 @@ from domain.facts import ABSENT, Fact
 from domain.streams import StreamKind
 from projections import approvals
 from projections.access import purpose_of, seen_in, view_json, views_in
-from projections.changes import by_event, kind_of, places_of
+from projections.changes import kind_of, placed
 from projections.events import texts_of
 from projections.moves import Moves, Positioned
 from projections.purge import whole
@@ -113,8 +113,7 @@ def _events(known: Known) -> Iterator[Row]:
 
 def _changes(known: Known) -> Iterator[Row]:
     customer_id = _customer_id(known)
-    moves = [move for of_event in by_event(known.moves.moves).values() for move in of_event]
-    for move, place in zip(moves, places_of(moves), strict=True):
+    for place, move in placed(known.moves.moves):
         envelope, before, after = move.event.envelope, move.before, move.after
         yield (
             customer_id,
