@@ -13,6 +13,9 @@ bin := .venv/bin
 installed := .venv/.installed
 product := api cli db domain ledger projections settings.py
 
+# Where it is set, each of the many processes that tests and services consist of would compile all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install run test check audit fmt soak openapi bench
 
 install: $(installed)
