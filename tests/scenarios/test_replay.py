@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import ExitStack
 from itertools import pairwise
+from string import ascii_lowercase
 from typing import Any
 
 import orjson
@@ -95,12 +96,13 @@ def test_nobody_and_the_unknown_are_not_replayed(file: File, service: Service) -
 
 
 def test_few_replays_run_at_once_and_who_goes_away_makes_room(file: File, service: Service) -> None:
-    """Long ones, whose readers do not read: each fills its connection's buffers and waits."""
-    for letter in "abcdefghijkl":
-        keys = [f"{letter}{number}" for number in range(40)]
-        changes = [{"type": "customer.attribute-recorded", "key": key, "value": letter * 30_000} for key in keys]
-        file.change(*changes[:20])
-        file.change(*changes[20:])
+    """Long ones, whose readers do not read: each fills its connection's buffers and waits.
+
+    Each event is long, the file is not: of its state at each event the hash is computed.
+    """
+    for letter in ascii_lowercase[:24]:
+        value = letter * 30_000
+        file.change(*({"type": "customer.attribute-recorded", "key": f"k{n}", "value": value} for n in range(20)))
     path, token = f"{file.path}/replay?from_version=1", file.token
     file.api.get(f"{file.path}/history", limit=1, after=token)
     with ExitStack() as stack:
