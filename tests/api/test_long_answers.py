@@ -81,7 +81,7 @@ async def read(reader: asyncio.StreamReader, pause: float) -> int:
 
 async def read_on() -> int:
     async with serving() as server, asking(server) as reader:
-        return await read(reader, 0.05)
+        return await read(reader, 0.03)
 
 
 async def stop_until_it_is_cut() -> int:
