@@ -13,7 +13,7 @@ from tests.attacks.world import World, found_world
 from tests.server import TestServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def founded(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """What every world is a copy of; nobody may be connected to it."""
     outside = tmp_path_factory.mktemp("outside")

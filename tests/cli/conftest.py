@@ -13,14 +13,14 @@ from tests.cli.service import Dossier, Outcome, RunningService
 from tests.scenarios.service import wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with an empty database of its own."""
     with RunningService.start(tmp_path_factory.mktemp("service"), "--no-sample") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sample_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with the sample in it, and read models that have followed; read from it only."""
     with RunningService.start(tmp_path_factory.mktemp("sample")) as running:

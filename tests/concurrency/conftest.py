@@ -16,7 +16,7 @@ from tests.server import TestServer
 WORKERS = 3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with server.database() as conninfo:
         data = tmp_path_factory.mktemp("service") / "data"

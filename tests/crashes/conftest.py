@@ -16,7 +16,7 @@ from db.migrate import migrate
 Record = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def untouched_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("untouched") / "data"
     with EmbeddedPostgres(data) as server:

@@ -34,7 +34,7 @@ class Bank:
         return self.service.http.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bank(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     folder = tmp_path_factory.mktemp("issuer")
     ed, ec, rsa, pss = (SigningKey.new(f"{name}-1", name) for name in ("EdDSA", "ES256", "RS256", "PS256"))

@@ -26,7 +26,7 @@ SMALL_LIMITS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def strict(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """At the end all of it is checked, and its log holds no complaint."""
     with server.database() as conninfo:
@@ -36,12 +36,12 @@ def strict(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         assert service.complaints() == "", service.log.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def importer(strict: Service) -> Api:
     return strict.as_("svc-import", "importer", kind="SERVICE")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def target(importer: Api) -> Target:
     return Target(str(importer.http.base_url), importer.token)
 

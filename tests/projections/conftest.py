@@ -25,7 +25,7 @@ def shared_world(server: TestServer) -> Iterator[World]:
         yield world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def never_changed(server: TestServer) -> Iterator[str]:
     """A database with the short history of tests/told.py, to be left as it is, with nobody connected to it."""
     with server.database() as conninfo:
