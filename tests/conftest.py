@@ -9,6 +9,8 @@ import pytest
 
 from tests.server import TestServer, shared_server
 
+pytest_plugins = ("tests.spreading",)
+
 # --- the database ---------------------------------------------------------------------------------------------------
 
 _SESSION = pytest.StashKey[ExitStack]()
