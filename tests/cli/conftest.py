@@ -24,12 +24,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 def sample_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with the sample in it, and read models that have followed; read from it only."""
     with RunningService.start(tmp_path_factory.mktemp("sample")) as running:
-        wait_until(lambda: _has_followed(running))
+        with httpx.Client(base_url=running.url) as http:
+            wait_until(lambda: _has_followed(http))
         yield running
 
 
-def _has_followed(running: RunningService) -> bool:
-    told = httpx.get(f"{running.url}/readyz").json()
+def _has_followed(http: httpx.Client) -> bool:
+    told = http.get("/readyz").json()
     return bool(told.get("unsealed") == 0 and told["sealed"] == told["position"])
 
 

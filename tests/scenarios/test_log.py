@@ -124,9 +124,12 @@ def test_head_is_answered_as_get(service: Service, file: File) -> None:
 
 def test_a_crowd_of_strangers_is_answered_and_keeps_nobody_out(service: Service, file: File) -> None:
     until_signed(service, file.position)
-    url = f"{str(service.http.base_url).rstrip('/')}/log/tile/0/000.p/1"
-    with ThreadPoolExecutor(24) as crowd:
-        asked = [crowd.submit(httpx.get, url, timeout=60) for _ in range(400)]
+    each_anew = httpx.Limits(max_keepalive_connections=0)
+    with (
+        httpx.Client(base_url=service.http.base_url, timeout=60, limits=each_anew) as strangers,
+        ThreadPoolExecutor(24) as crowd,
+    ):
+        asked = [crowd.submit(strangers.get, "/log/tile/0/000.p/1") for _ in range(400)]
         assert file.profile()["customer_id"] == file.customer_id
         assert {answer.result().status_code for answer in asked} == {200}
 

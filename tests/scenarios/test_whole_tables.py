@@ -15,7 +15,7 @@ from bench.fixture import KEK_TEXT, Filling, fill
 from tests.scenarios.service import Service, wait_until
 from tests.server import TestServer
 
-_CUSTOMERS: Final = 3_000
+_CUSTOMERS: Final = 2_000
 _BODY: Final = {"columns": [f"/attributes/field_{number}" for number in range(4, 10)], "where": {"all": []}}
 _READING: Final = """
     SELECT count(*) FROM pg_stat_activity
