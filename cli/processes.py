@@ -6,9 +6,6 @@ import gc
 import resource
 from contextlib import suppress
 
-_YOUNG_OBJECTS = 50_000
-_GENERATIONS = (20, 100)
-
 
 def allow_many_files() -> None:
     """Let this process open as many files as it may: a connection is one, and the usual soft limit is 1024."""
@@ -20,9 +17,7 @@ def allow_many_files() -> None:
 def settle_memory() -> None:
     """Call once everything is imported and made: what lives now lives on, so it is not looked through again.
 
-    A batch makes thousands of objects that are no garbage; with the default thresholds, looking for cycles among
-    them took a quarter of the writer's time.
+    How rarely the rest is looked through is said in cli/__init__.py.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, *_GENERATIONS)
