@@ -9,7 +9,7 @@ import pytest
 
 from tests.server import TestServer, shared_server
 
-pytest_plugins = ("tests.spreading",)
+pytest_plugins = ("tests.in_memory", "tests.spreading")
 
 # --- the database ---------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from db.embedded import EmbeddedPostgres, attach
 from db.migrate import migrate
 
 # Each worker process of a run may have a service with all its pools under test.
-_SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "jit": "off"}
+_SETTINGS = {"max_connections": "300", "shared_buffers": "64MB", "max_wal_size": "256MB", "jit": "off"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def briefly(yardstick: Yardstick, folder: Path, server: TestServer) -> Findings:
         folder,
         folder / "cache",
         rounds=1,
-        seconds=0.3,
+        seconds=0.2,
         size=SIZES["smoke"],
         is_smoke=True,
         given=server.conninfo,
