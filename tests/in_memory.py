@@ -1,7 +1,8 @@
 """Where tests have their files: in memory, where there is plenty of it.
 
 The database of a test is four hundred files and most tests want one, a hundred tests make a cluster, and a service has
-its writes forced to the disk. Whoever wants them on a disk names it: `pytest --basetemp=FOLDER`.
+its writes forced to the disk. Whoever wants them on a disk names it: `pytest --basetemp=FOLDER`. Those that take minutes
+are on one, for what they store is much and what they measure is of a disk.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FOLDER: Final = pytest.StashKey[Path]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Say where before pytest looks for it itself; its processes have folders in that of the first."""
-    if config.option.basetemp is not None or not _MEMORY.is_dir():
+    if config.option.basetemp is not None or config.option.markexpr == "long" or not _MEMORY.is_dir():
         return
     _remove_what_was_left()
     if shutil.disk_usage(_MEMORY).free > _PLENTY_BYTES:
