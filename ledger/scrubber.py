@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import structlog
-from psycopg import Connection, Cursor, IsolationLevel
+from psycopg import Connection, IsolationLevel
 
 from db.conninfo import with_settings
 from db.patience import PatientConnection
@@ -26,31 +26,19 @@ from db.pool import role_conninfo
 from db.queries import load
 from ledger.findings import Finding
 from ledger.merkle import leaf_hash, leaf_hashes
+from ledger.places import CHUNK, PLAN, Chunk, Places
 from ledger.scrub_record import Progress, ScrubRecord
 from ledger.verify_tree import StoredTree, TreeWalk
 
 _QUERIES: Final = load(Path(__file__).parent, "scrubber.sql")
 _LOG: Final = structlog.get_logger("ledger.scrubber")
 
-_CHUNK: Final = 512
-"""About as many places as the server can send without being read from: meanwhile the chunk before is looked at."""
-_PLAN: Final = {
-    # One plan for every chunk: along the log, and to each entry by its key. What the planner would do besides costs as
-    # much as the reading itself: to plan each chunk anew, and to keep every entry in case that it is asked for twice.
-    "plan_cache_mode": "force_generic_plan",
-    "max_parallel_workers_per_gather": "0",
-    "enable_memoize": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
 _CHUNKS: Final = 16
 _LAP_SECONDS: Final = 60.0
 """A short log is not looked at more often than this."""
 _LONGEST_RETRY_SECONDS: Final = 30.0
 _LATE_SECONDS: Final = 60.0
 """An event is sealed within a fraction of a second, or a second after the commit of the longest transaction."""
-
-_Place = tuple[int, bytes, bytes | None]
 
 
 class Step(NamedTuple):
@@ -80,6 +68,7 @@ class Scrubber:
         self._lap_seconds = lap_seconds
         self._chunks = chunks
         self._connection: Connection[Any] | None = None
+        self._places = Places(self._connected)
         self._walk: TreeWalk | None = None
         self._is_late = False
 
@@ -109,13 +98,13 @@ class Scrubber:
         progress = self._record.progress() or Progress()
         connection, looked = self._connected(), 0
         with connection.pipeline(), connection.transaction():
-            ((size, waited),) = self._asked("around", {}).fetchall()
+            ((size, waited),) = connection.execute(_QUERIES["around"], binary=True).fetchall()
             walk = self._walk = self._walk or self._begun(progress.position)
             findings = list(_shrunk(progress.size, size))
-            for places in self._next_chunks(walk.size):
-                findings += _looked_at(walk, places)
-                looked += len(places)
-            if is_lap := looked < _CHUNK * self._chunks:
+            for chunk in self._places.chunks(walk.size, self._chunks):
+                findings += _looked_at(walk, chunk)
+                looked += len(chunk.indexes)
+            if is_lap := looked < CHUNK * self._chunks:
                 findings += _ended(walk, size)
         self._tell(findings, waited)
         self._record.note(
@@ -142,7 +131,7 @@ class Scrubber:
     def _begun(self, position: int) -> TreeWalk:
         """A walk from there on; from the start when there is nothing any more."""
         walk = TreeWalk(StoredTree(self._connected))
-        if position and self._asked("places", {"begin": position, "most": 1}).fetchall():
+        if position and self._places.has_any(position):
             walk.resume(position)
         return walk
 
@@ -156,35 +145,10 @@ class Scrubber:
             _LOG.critical("an event waits for the sealer", seconds=waited)
         self._is_late = is_late
 
-    def _next_chunks(self, begin: int) -> Iterator[list[_Place]]:
-        """The places that are next; while one chunk is looked at, the server is at work on the one after."""
-        ahead = self._places(begin)
-        for left in reversed(range(self._chunks)):
-            # Once its first place is here all of it is, and the server would have nothing to do.
-            arriving, arrived = ahead, ahead.fetchone()
-            begin += _CHUNK
-            if left:
-                ahead = self._places(begin)
-            places = [arrived, *arriving.fetchall()] if arrived else []
-            yield places
-            if len(places) < _CHUNK:
-                return
-            if left and places[-1][0] != begin - 1:  # behind a gap: the next chunk was asked for from elsewhere
-                begin = places[-1][0] + 1
-                ahead = self._places(begin)
-
-    def _places(self, begin: int) -> Cursor[Any]:
-        return self._asked("places", {"begin": begin, "most": _CHUNK})
-
-    def _asked(self, query: str, parameters: dict[str, Any]) -> Cursor[Any]:
-        return self._connected().cursor(binary=True).execute(_QUERIES[query], parameters)
-
     def _connected(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
             reader = role_conninfo(self._conninfo, "dossier_reader")
-            self._connection = PatientConnection.connect(
-                with_settings(reader, _PLAN, application_name="dossier_reader")
-            )
+            self._connection = PatientConnection.connect(with_settings(reader, PLAN, application_name="dossier_reader"))
             self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
         return self._connection
@@ -195,18 +159,17 @@ def _shrunk(was: int, size: int) -> Iterator[Finding]:
         yield Finding("log", f"log index {size}", f"the log had {was} places, its last checkpoint covers {size}", size)
 
 
-def _looked_at(walk: TreeWalk, places: Sequence[_Place]) -> Iterator[Finding]:
+def _looked_at(walk: TreeWalk, chunk: Chunk) -> Iterator[Finding]:
     """What is wrong with places of the log that are next."""
-    indexes, stored, entries = map(list, zip(*places, strict=True)) if places else ([], [], [])
-    if None in entries or leaf_hashes(entries) != stored:
-        yield from _altered(places)
-    if indexes != list(range(walk.size, walk.size + len(indexes))):
-        yield from _missing(walk.size, indexes)
-    yield from walk.take(indexes, stored)
+    if leaf_hashes([entry for entry in chunk.entries if entry is not None]) != chunk.hashes:
+        yield from _altered(chunk)
+    if chunk.indexes != range(walk.size, walk.size + len(chunk.indexes)):
+        yield from _missing(walk.size, chunk.indexes)
+    yield from walk.take(chunk.indexes, chunk.hashes)
 
 
-def _altered(places: Sequence[_Place]) -> Iterator[Finding]:
-    for idx, digest, entry in places:
+def _altered(chunk: Chunk) -> Iterator[Finding]:
+    for idx, digest, entry in zip(*chunk, strict=True):
         if entry is None:
             yield Finding("log", f"log index {idx}", "its event is not there", idx)
         elif leaf_hash(entry) != digest:

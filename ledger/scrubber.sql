@@ -1,14 +1,5 @@
 -- What the scrubber reads of the log besides its tree (verify.sql).
 
--- name: places
--- Read the next places of the log with the entries that they hash.
-SELECT log.idx, log.hash, event.entry
-FROM ledger.log
-LEFT JOIN ledger.event USING (stream, version)
-WHERE log.idx >= %(begin)s
-ORDER BY log.idx
-LIMIT %(most)s;
-
 -- name: around
 -- Tell what the last checkpoint covers, and for how many seconds the first event in the queue has waited.
 SELECT coalesce((SELECT size FROM ledger.checkpoint ORDER BY made_at DESC LIMIT 1), 0),

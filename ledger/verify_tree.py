@@ -114,9 +114,10 @@ class TreeWalk:
                 nodes = [self._tree.node(level, at) for at in range(edge.next - edge.next % TILE_WIDTH, edge.next)]
                 edge.believe(nodes)
 
-    def take(self, indexes: list[int], hashes: Sequence[bytes]) -> Iterator[Finding]:
+    def take(self, indexes: Sequence[int], hashes: Sequence[bytes]) -> Iterator[Finding]:
         """Pass places of the log in its order; gaps and repetitions among them are somebody else's finding."""
-        if indexes == list(range(self.size, self.size + len(indexes))):
+        expected = range(self.size, self.size + len(indexes))
+        if indexes == expected or list(indexes) == list(expected):
             yield from self._take(self.size, hashes)
             return
         for first, run in _runs(zip(indexes, hashes, strict=True), self.size):
