@@ -78,6 +78,12 @@ class Comparison:
     def is_met(self) -> bool:
         return self.goal.is_met_by(self.ratio.median)
 
+    @property
+    def as_note(self) -> str:
+        """The figure in a line, for those whose goal does not count."""
+        ratio, ours = self.ratio, Spread.of(self.ours).median
+        return f"{ours:,.0f} {self.unit}, ratio {ratio.median:.2f} ({ratio.least:.2f}-{ratio.most:.2f})"
+
 
 @dataclass(frozen=True)
 class Findings:

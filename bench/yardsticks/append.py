@@ -28,7 +28,7 @@ from bench.baselines.library_recorder import library_recorder
 from bench.fixture import KEK_TEXT
 from bench.sealer import sealing
 from bench.surroundings import Surroundings
-from bench.yardstick import Findings, Spread, Unsuitable, Wanted, at_least, interleaved
+from bench.yardstick import Findings, Unsuitable, Wanted, at_least, interleaved
 from db.pool import sync_pool
 from db.postgres_binaries import find_bindir
 from domain.decisions import Order
@@ -93,9 +93,7 @@ def _against_library(surroundings: Surroundings, *, events: int, goal: float) ->
             lambda: dict.fromkeys((PLAIN, ENCRYPTED), _through_library(recorder, surroundings.seconds, events)),
         )
     # The library encrypts nothing here, so this is no comparison of equals: a figure without a goal.
-    ratio, per_second = encrypted.ratio, Spread.of(encrypted.ours).median
-    note = f"{per_second:,.0f} 1/s, ratio {ratio.median:.2f} ({ratio.least:.2f}-{ratio.most:.2f})"
-    return Findings([plain], {ENCRYPTED: note})
+    return Findings([plain], {ENCRYPTED: encrypted.as_note})
 
 
 # --- ours -----------------------------------------------------------------------------------------------------------
