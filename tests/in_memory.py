@@ -1,8 +1,8 @@
 """Where tests have their files: in memory, where there is plenty of it.
 
 The database of a test is four hundred files and most tests want one, a hundred tests make a cluster, and a service has
-its writes forced to the disk. Whoever wants them on a disk names it: `pytest --basetemp=FOLDER`. Those that take minutes
-are on one, for what they store is much and what they measure is of a disk.
+its writes forced to the disk. Whoever wants them on a disk names it: `pytest --basetemp=FOLDER`. Those that take
+minutes are on one, for what they store is much and what they measure is of a disk.
 """
 
 from __future__ import annotations
