@@ -87,8 +87,9 @@ def _statement(source: str, line_number: int, name: str, lines: list[str]) -> st
     sentence = " ".join(line.removeprefix("--").strip() for line in lines[:comment_length])
     if not sentence.endswith("."):
         raise MalformedQueryFile(source, line_number, f"{name!r} needs a sentence saying what it is for")
-    # without indentation, so that psycopg, which keeps what it has made of shorter ones, need not read them every time
-    statement = "\n".join(line.strip() for line in lines[comment_length:]).strip()
+    # without indentation and comments: psycopg keeps what it has made of short ones, and reads long ones every time
+    kept = (line.strip() for line in lines[comment_length:] if not line.lstrip().startswith("--"))
+    statement = "\n".join(kept).strip()
     if not statement.endswith(";") or statement == ";":
         raise MalformedQueryFile(source, line_number, f"{name!r} needs a statement that ends in a semicolon")
     return statement[:-1].rstrip()

@@ -37,8 +37,8 @@ from domain.events.proposals import ChangeProposed, ProposalApproved, ProposalRe
 from domain.facts import ABSENT, Absent
 from domain.pending import RequestKind
 from domain.slots import parent_of, pointer
-from projections.basis import Basis, KnownBy
-from projections.landmarks import Landmarks
+from projections.basis import Basis, KnownBy, all_known_by
+from projections.landmarks import NOWHERE, Landmarks
 
 _QUERIES: Final = load("projections", "past.sql")
 _REQUEST_ENDS: Final = frozenset(
@@ -151,22 +151,38 @@ async def files_at(
     With `landmarks`, which are set where they are missing, positions need not be searched for in the whole log.
     """
     wanted = list(asked)
-    around = [(0, None) if landmarks is None else landmarks.around(one.known_at) for one in wanted]
+    places = [_places(one, landmarks) for one in wanted]
+    found = await _looked_up(connection, wanted, places, landmarks)
+    lost = [one for one in wanted if one not in found]
+    if lost:
+        known = await all_known_by(connection, {one.known_at for one in lost}, landmarks or Landmarks())
+        positions = [(known[one.known_at].position, None) for one in lost]
+        files = await _looked_up(connection, lost, positions, landmarks)
+        found |= {one: (known[one.known_at], files[one][1]) for one in lost}
+    return found
+
+
+async def _looked_up(
+    connection: AsyncConnection[Any],
+    wanted: Sequence[Asked],
+    places: Sequence[tuple[int, int | None]],
+    landmarks: Landmarks | None,
+) -> dict[Asked, tuple[KnownBy, PastFile | None]]:
+    """Each of `wanted` at its position, or at the one found between two places of the log, if it is there."""
     params = {
         "customer_ids": arrays.uuids([one.customer_id for one in wanted]),
-        "positions": arrays.bigints([one.position for one in wanted]),
         "known_at": arrays.timestamps([one.known_at for one in wanted]),
         "valid_at": arrays.timestamps([one.valid_at for one in wanted]),
-        "most_later": arrays.bigints([_ALL if one.most_later is None else one.most_later for one in wanted]),
-        "low": arrays.bigints([low for low, _ in around]),
-        "high": arrays.bigints([high for _, high in around]),
+        "most": arrays.bigints([_ALL if one.most_later is None else one.most_later for one in wanted]),
+        "low": arrays.bigints([low for low, _ in places]),
+        "high": arrays.bigints([high for _, high in places]),
     }
     cursor = await connection.cursor(binary=True).execute(_QUERIES["files_at"], params)
     rows = await cursor.fetchall()
     if landmarks is not None and rows:
         reached = rows[0][3]
         await landmarks.keep_up(connection, reached)
-    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(row[5:])) for row in rows}
+    return {wanted[row[0] - 1]: (KnownBy(*row[1:5]), _file(row[5:], wanted[row[0] - 1].most_later)) for row in rows}
 
 
 async def file_at(
@@ -178,12 +194,24 @@ async def file_at(
     return file
 
 
-def _file(row: Sequence[Any]) -> PastFile | None:
+def _places(one: Asked, landmarks: Landmarks | None) -> tuple[int, int | None]:
+    """The position that is asked for, or the places of the log between which it is believed to lie."""
+    if one.position is not None:
+        return one.position, None
+    return NOWHERE if landmarks is None else landmarks.places(one.known_at)
+
+
+def _file(row: Sequence[Any], most_later: int | None) -> PastFile | None:
     version, decisions, slots, lines, has_begun, later = row
     if version is None:
         return None
     # a file without any fact is not one that is still to begin
-    return PastFile(version, decisions, slots or "[]", lines or b"", has_begun or later is None, later or [])
+    is_effective = has_begun or later is None
+    return PastFile(version, decisions, slots or "[]", lines or b"", is_effective, _items(later, most_later))
+
+
+def _items(lines: bytes | None, most: int | None) -> list[bytes]:
+    return [] if lines is None else lines.split(b"\n")[:most]
 
 
 def _later(item: dict[str, Any]) -> LaterFact:

@@ -15,6 +15,7 @@ GOOD = """\
 -- name: first_one
 -- Says what it is for.
 SELECT %(value)s
+  -- not from anywhere
   FROM somewhere;
 
 -- name: second_one
@@ -29,7 +30,7 @@ def load_text(folder: Path, text: str) -> Queries:
     return load(folder, "some.sql")
 
 
-def test_statements_are_found_by_name(tmp_path: Path) -> None:
+def test_statements_are_found_by_name_without_what_only_readers_need(tmp_path: Path) -> None:
     queries = load_text(tmp_path, GOOD)
     assert dict(queries) == {"first_one": "SELECT %(value)s\nFROM somewhere", "second_one": "SELECT 2"}
     assert len(queries) == 2
@@ -60,7 +61,7 @@ def test_an_unknown_name_is_named(tmp_path: Path) -> None:
         ("-- name: one\n-- A sentence.\n\n-- name: two\n-- A sentence.\nSELECT 1;\n", 1, "needs a statement"),
         ("-- name: one\n-- A sentence.\nSELECT 1\n", 1, "semicolon"),
         ("-- name: one\n-- A sentence.\n;\n", 1, "needs a statement"),
-        (GOOD + "-- name: first_one\n-- A sentence.\nSELECT 3;\n", 12, "a second statement is named 'first_one'"),
+        (GOOD + "-- name: first_one\n-- A sentence.\nSELECT 3;\n", 13, "a second statement is named 'first_one'"),
     ],
 )
 def test_a_file_that_breaks_the_format_is_refused(tmp_path: Path, text: str, line: int, reason: str) -> None:

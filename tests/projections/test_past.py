@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from uuid_utils.compat import uuid7
 
+from db.queries import load
 from domain.events import Reason
 from domain.events.classification import TierReassignmentApproved, TierReassignmentRequested
 from domain.events.lifecycle import ArchiveReason, CustomerArchived, CustomerKind, CustomerReinstated
@@ -147,6 +149,12 @@ def test_files_are_brought_together_each_at_its_own_moment(world: World) -> None
     together, apart = world.read(ask)
     assert together == apart
     assert (len(together), sum(file is not None for file in together.values())) == (36, 24)
+
+
+def test_the_statement_is_short_enough_to_be_read_once() -> None:
+    """Of a longer one psycopg looks for the parameters every time, which costs as much as a row."""
+    statements = load("projections", "past.sql")
+    assert max(map(len, statements.values())) <= MAX_CACHED_STATEMENT_LENGTH
 
 
 def test_an_instant_stands_for_the_last_position_known_by_then(world: World) -> None:
