@@ -231,7 +231,7 @@ def _service(
         recording.customers.read_history,
         BodyRooms(settings.body_bytes),
         gathering(current),
-        gathering(partial(files_at, landmarks=landmarks)),
+        gathering(partial(files_at, landmarks=landmarks), waits_for_company=True),
         gathering(blamed, most_keys=_FEW),
         gathering(whole_pages, most_keys=_FEW),
         gathering(partial(all_known_by, landmarks=landmarks)),

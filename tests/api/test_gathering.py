@@ -39,10 +39,19 @@ def run(
     *,
     wait_seconds: float = 30.0,
     most_waiting: int = 1000,
+    waits_for_company: bool = False,
 ) -> None:
     async def scenario() -> None:
         async with async_pool(database, "dossier_reader", min_size=2, max_size=2, autocommit=True) as pool:
-            await ask(Gathering(pool, squares.bring, wait_seconds=wait_seconds, most_waiting=most_waiting))
+            await ask(
+                Gathering(
+                    pool,
+                    squares.bring,
+                    wait_seconds=wait_seconds,
+                    most_waiting=most_waiting,
+                    waits_for_company=waits_for_company,
+                )
+            )
 
     asyncio.run(scenario())
 
@@ -70,6 +79,47 @@ def test_who_asks_while_a_statement_is_under_way_is_served_by_the_next(database:
 
     run(database, squares, ask)
     assert squares.together == [{2}, {2}]
+
+
+def test_a_statement_waits_for_as_many_as_the_last_had(database: str) -> None:
+    squares = Squares(seconds=0.1)
+
+    async def ask(numbers: Numbers) -> None:
+        await asyncio.gather(*(numbers.get(number) for number in (1, 2, 3)))
+        await asyncio.gather(numbers.get(4), *(a_little_later(numbers, number) for number in (5, 6)))
+
+    run(database, squares, ask, waits_for_company=True)
+    assert squares.together == [{1, 2, 3}, {4, 5, 6}]
+
+
+def test_while_a_statement_is_under_way_another_waits_for_as_many_or_for_its_end(database: str) -> None:
+    squares = Squares(seconds=0.2)
+
+    async def ask(numbers: Numbers) -> None:
+        asking = [asyncio.ensure_future(numbers.get(number)) for number in (1, 2)]
+        await asyncio.sleep(0.05)
+        asking += [asyncio.ensure_future(a_little_later(numbers, number)) for number in (3, 4, 5)]
+        await asyncio.gather(*asking)
+
+    run(database, squares, ask, waits_for_company=True)
+    assert squares.together == [{1, 2}, {3, 4, 5}]
+
+
+def test_who_is_left_alone_waits_for_company_once(database: str) -> None:
+    squares = Squares(seconds=0.1)
+
+    async def ask(numbers: Numbers) -> None:
+        await asyncio.gather(*(numbers.get(number) for number in (1, 2, 3)))
+        for number in (4, 5):
+            await numbers.get(number)
+
+    run(database, squares, ask, waits_for_company=True)
+    assert squares.together == [{1, 2, 3}, {4}, {5}]
+
+
+async def a_little_later(numbers: Numbers, number: int) -> None:
+    await asyncio.sleep(0)
+    await numbers.get(number)
 
 
 def test_a_failure_is_the_answer_of_all_it_concerns_and_of_nobody_else(database: str) -> None:
