@@ -8,7 +8,8 @@ unless the whole history is at hand (`history`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,7 +69,7 @@ class CustomerFile:
     registered_at: datetime | None = None
     effective_since: datetime | None = None
     requests: dict[UUID, TierRequest] = field(default_factory=dict)
-    slots: dict[str, Timeline] = field(default_factory=dict)
+    slots: MutableMapping[str, Timeline] = field(default_factory=dict)
     history: History | None = None
     privacy: Privacy = field(default_factory=Privacy)
     proposals: Proposals = field(default_factory=dict)
@@ -110,7 +111,7 @@ class CustomerFile:
             self.registered_at,
             self.effective_since,
             dict(self.requests),
-            dict(self.slots),
+            copy(self.slots),
             privacy=self.privacy,
             proposals=self.proposals,
             quiet_until=self.quiet_until,

@@ -21,21 +21,21 @@ from db.queries import load
 from domain.events.lifecycle import CustomerKind
 from domain.events.privacy import LegalBasis
 from domain.events.proposals import ChangeProposed
-from domain.facts import ABSENT, Fact, Segment, Timeline
 from domain.file import CustomerFile, TierRequest
 from domain.privacy import ErasureRequest, LegalHold, Privacy
 from domain.proposals import OpenProposal
+from domain.values import LATEST
 from ledger.plain import to_json
 from ledger.statements import FileChange, Joinable, Statement
 from projections.errors import FoldOutdated
+from projections.stored_slots import StoredSlots
 
 FOLD_VERSION: Final = 2
 
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
 _NO_PRIVACY: Final = Privacy()
-_Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state
-_EncodedSlots = dict[str, tuple[Timeline, str]]  # per slot the timeline that was encoded, and its JSON
+_Row = tuple[Any, ...]  # version, profile_version, boundaries, as_of, fold_version, state, next_boundary
 
 
 class _Remembered(NamedTuple):
@@ -43,10 +43,6 @@ class _Remembered(NamedTuple):
 
     row: _Row
     file: CustomerFile
-    encoded_slots: _EncodedSlots
-
-
-_PRESENT_LENGTH: Final = 7  # a segment's array ends in its value; an absent one has none, so that null stays a value
 
 
 class ProfileView:
@@ -71,23 +67,23 @@ class ProfileView:
         if remembered is not None and remembered.row == columns:
             files.move_to_end(customer_id)
             return remembered.file
-        file = decode(customer_id, columns)
+        *of_file, next_boundary = columns
+        file = decode(customer_id, of_file)
         if file is not None:
-            self._remember(columns, file, {})
+            file.quiet_until = next_boundary or LATEST  # so that nobody looks through all slots for it
+            self._remember(columns, file)
         return file
 
     def _encode(self, file: CustomerFile) -> bytes:
-        remembered = self._remembered.get(file.customer_id)
-        # Of a file that has lost values nothing older is kept.
-        encoded_slots = remembered.encoded_slots if remembered and not file.privacy.erased else {}
-        state = encode(file, encoded_slots)
-        row = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION, state)
-        self._remember(row, file, encoded_slots)
+        file.slots = StoredSlots.of(file.slots)  # the next write puts together what it changes, and nothing else
+        state = encode(file)
+        numbers = (file.version, file.profile_version, file.boundaries, file.as_of, FOLD_VERSION)
+        self._remember((*numbers, state, file.next_boundary()), file)
         return state
 
-    def _remember(self, row: _Row, file: CustomerFile, encoded_slots: _EncodedSlots) -> None:
+    def _remember(self, row: _Row, file: CustomerFile) -> None:
         files = self._remembered
-        files[file.customer_id] = _Remembered(row, file, encoded_slots)
+        files[file.customer_id] = _Remembered(row, file)
         files.move_to_end(file.customer_id)
         if len(files) > _MOST_REMEMBERED:
             files.popitem(last=False)
@@ -141,23 +137,15 @@ async def current(
     return {row[0]: (CurrentRow(*row[1:7]), row[7]) for row in await cursor.fetchall()}
 
 
-def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> bytes:
-    """What the columns of a row do not hold: the slots, the open requests and the state of the file.
-
-    Slots found in `encoded_slots`, the very same timeline, are taken from there; the others are added.
-    """
-    slots: dict[str, Any]
-    if encoded_slots is None:
-        slots = {slot: [_segment_array(segment) for segment in line] for slot, line in file.slots.items()}
-    else:
-        slots = {slot: _encoded_slot(slot, line, encoded_slots) for slot, line in file.slots.items()}
+def encode(file: CustomerFile) -> bytes:
+    """What the columns of a row do not hold: the slots, the open requests and the state of the file."""
     state: dict[str, Any] = {
         "kind": file.kind,
         "archived": file.archived,
         "registered_at": file.registered_at,
         "effective_since": file.effective_since,
         "requests": [_fields(request) for request in file.requests.values()],
-        "slots": slots,
+        "slots": StoredSlots.of(file.slots).arrays(),
     }
     if file.proposals:
         state["proposals"] = [_proposal_json(proposal) for proposal in file.proposals.values()]
@@ -168,14 +156,6 @@ def encode(file: CustomerFile, encoded_slots: _EncodedSlots | None = None) -> by
             "erased": {str(subject): by for subject, by in file.privacy.erased.items()},
         }
     return orjson.dumps(state)
-
-
-def _encoded_slot(slot: str, line: Timeline, encoded_slots: _EncodedSlots) -> orjson.Fragment:
-    known = encoded_slots.get(slot)
-    if known is None or known[0] is not line:
-        # As text, which is of its own length: the bytes keep the kilobyte that orjson began with.
-        known = encoded_slots[slot] = (line, orjson.dumps([_segment_array(segment) for segment in line]).decode())
-    return orjson.Fragment(known[1])
 
 
 def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
@@ -196,33 +176,10 @@ def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
         _instant(content["registered_at"]),
         _instant(content["effective_since"]),
         {request.request_id: request for request in requests},
-        {slot: _timeline(slot, arrays) for slot, arrays in content["slots"].items()},
+        StoredSlots(content["slots"], {}),
         privacy=_privacy(content["privacy"]) if "privacy" in content else _NO_PRIVACY,
         proposals={proposal.proposal_id: proposal for proposal in map(_proposal, content.get("proposals", ()))},
     )
-
-
-def _segment_array(segment: Segment) -> list[Any]:
-    fact = segment.fact
-    array = [segment.start, segment.end, fact.version, fact.effective_from, fact.effective_to, fact.rank]
-    if fact.value is not ABSENT:
-        array.append(fact.value)
-    return array
-
-
-def _timeline(slot: str, arrays: list[list[Any]]) -> Timeline:
-    """The segments of a slot; pieces of one fact share it again, as with_fact joins pieces by identity."""
-    facts: dict[int, Fact] = {}
-    segments = []
-    for array in arrays:
-        start, end, version, fact_from, fact_to, rank = array[:6]
-        fact = facts.get(version)
-        if fact is None:
-            value = array[6] if len(array) == _PRESENT_LENGTH else ABSENT
-            fact = Fact(slot, value, datetime.fromisoformat(fact_from), _instant(fact_to), rank, version)
-            facts[version] = fact
-        segments.append(Segment(datetime.fromisoformat(start), _instant(end), fact))
-    return tuple(segments)
 
 
 def _fields(item: TierRequest | ErasureRequest | LegalHold) -> list[Any]:

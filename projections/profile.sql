@@ -2,7 +2,8 @@
 
 -- name: load
 -- A row for each of these customers, for deciding commands on them, nulls for who has none, and the clock.
-SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state, (SELECT clock_timestamp())
+SELECT customer_id, version, profile_version, boundaries, as_of, fold_version, state, next_boundary,
+       (SELECT clock_timestamp())
 FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
 LEFT JOIN read.profile USING (customer_id);
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,22 @@ def test_a_row_kept_up_event_by_event_is_the_row_folded_from_the_stream(stream: 
 def test_what_is_encoded_comes_back(stream: Stream) -> None:
     file = CustomerFile.folded(stream.customer_id, stream.events).copy()
     assert _stored(file) == file
+
+
+@_UNHURRIED
+@given(streams(), st.data())
+def test_what_nobody_replaced_is_stored_as_it_was_whoever_looked_at_it(stream: Stream, data: st.DataObject) -> None:
+    stored = encode(CustomerFile.folded(stream.customer_id, stream.events).copy())
+    file = decode(stream.customer_id, (1, 1, 0, stream.events[0].envelope.recorded_at, FOLD_VERSION, stored))
+    assert file is not None
+    draft = file.copy()
+    for slot in data.draw(st.lists(st.sampled_from(sorted(file.slots)), unique=True)) if file.slots else ():
+        assert draft.slots[slot]
+    draft.slots["/attributes/of_the_draft"] = ()
+    assert encode(file) == stored
+    assert orjson.loads(encode(draft)) != orjson.loads(stored)
+    del draft.slots["/attributes/of_the_draft"]
+    assert encode(draft) == stored
 
 
 def test_a_row_of_another_fold_version_is_not_decoded() -> None:

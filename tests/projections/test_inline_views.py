@@ -78,6 +78,23 @@ def test_a_saved_file_is_loaded_as_it_was(world: World) -> None:
     assert row[-1] == none[-1] > row[4], "the clock is one for all, and later than what is stored"
 
 
+def test_a_loaded_file_knows_when_it_must_be_folded_forward(world: World) -> None:
+    stream = a_customer_with()
+    ends = RECORDING_STARTS + timedelta(days=400)
+    stream.attribute("a", 1, effective_to=ends)
+    save(world, FileChange(frozenset(), the_file(stream)))
+    view = ProfileView()
+    (row,) = rows(world, view.load([stream.customer_id]))
+    loaded = view.decode(row)
+    assert loaded is not None
+    assert loaded.next_boundary() == ends
+    for moment in (ends - timedelta(seconds=1), ends):
+        folded = CustomerFile.folded(stream.customer_id, stream.events, moment).copy()
+        draft = loaded.copy()
+        draft.advance(moment)
+        assert draft == folded
+
+
 def test_saving_again_replaces_the_row(world: World) -> None:
     stream = a_customer_with()
     save(world, FileChange(frozenset(), the_file(stream)))
