@@ -30,7 +30,7 @@ from ledger.statements import FileChange, Joinable, Statement
 from projections.errors import FoldOutdated
 from projections.stored_slots import StoredSlots
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
@@ -155,7 +155,7 @@ def encode(file: CustomerFile) -> bytes:
             "holds": [_fields(hold) for hold in file.privacy.holds.values()],
             "erased": {str(subject): by for subject, by in file.privacy.erased.items()},
         }
-    return orjson.dumps(state)
+    return orjson.dumps(state, option=orjson.OPT_UTC_Z)
 
 
 def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:

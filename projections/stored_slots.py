@@ -14,9 +14,13 @@ from typing import Any, Final
 from domain.facts import ABSENT, Fact, Segment, Timeline
 
 Arrays = list[list[Any]]
-"""The segments of a slot: start, end, version, effective_from, effective_to, rank and, unless absent, the value."""
+"""The segments of a slot. Each says start, end, version, effective_from, effective_to, rank and, unless it is absent,
+the value. Nearly all hold for as long as their fact is effective, which is for good, and rank by their version: these
+say version and effective_from alone, and the value."""
 
-_PRESENT_LENGTH: Final = 7  # so that null stays a value
+_ABSENT: Final = (2, 6)
+"""The lengths of those without a value, so that null stays one."""
+_LONGEST_SHORT: Final = 3
 
 
 class StoredSlots(MutableMapping[str, Timeline]):
@@ -81,7 +85,10 @@ class StoredSlots(MutableMapping[str, Timeline]):
 
 def _array(segment: Segment) -> list[Any]:
     fact = segment.fact
-    array = [segment.start, segment.end, fact.version, fact.effective_from, fact.effective_to, fact.rank]
+    if segment.end is fact.effective_to is None and fact.rank == fact.version and segment.start == fact.effective_from:
+        array = [fact.version, fact.effective_from]
+    else:
+        array = [segment.start, segment.end, fact.version, fact.effective_from, fact.effective_to, fact.rank]
     if fact.value is not ABSENT:
         array.append(fact.value)
     return array
@@ -90,16 +97,20 @@ def _array(segment: Segment) -> list[Any]:
 def _timeline(slot: str, arrays: Arrays) -> Timeline:
     """The segments of a slot; pieces of one fact share it again, as with_fact joins pieces by identity."""
     facts: dict[int, Fact] = {}
-    segments = []
-    for array in arrays:
-        start, end, version, fact_from, fact_to, rank = array[:6]
-        fact = facts.get(version)
-        if fact is None:
-            value = array[6] if len(array) == _PRESENT_LENGTH else ABSENT
-            fact = Fact(slot, value, datetime.fromisoformat(fact_from), _instant(fact_to), rank, version)
-            facts[version] = fact
-        segments.append(Segment(datetime.fromisoformat(start), _instant(end), fact))
-    return tuple(segments)
+    return tuple(_segment(slot, array, facts) for array in arrays)
+
+
+def _segment(slot: str, array: list[Any], facts: dict[int, Fact]) -> Segment:
+    value = ABSENT if len(array) in _ABSENT else array[-1]
+    if len(array) <= _LONGEST_SHORT:
+        version, start = array[0], datetime.fromisoformat(array[1])
+        return Segment(start, None, Fact(slot, value, start, None, version, version))
+    start, end, version, fact_from, fact_to, rank = array[:6]
+    fact = facts.get(version)
+    if fact is None:
+        fact = Fact(slot, value, datetime.fromisoformat(fact_from), _instant(fact_to), rank, version)
+        facts[version] = fact
+    return Segment(datetime.fromisoformat(start), _instant(end), fact)
 
 
 def _instant(text: str | None) -> datetime | None:
