@@ -15,6 +15,8 @@ from domain.errors import FieldError, InvalidField
 from domain.events.contacts import ContactPointKind
 
 _HOME_REGION: Final = "CN"
+_HOME_CODE: Final = f"+{phonenumbers.country_code_for_region(_HOME_REGION)}"
+_MOBILE: Final = phonenumbers.PhoneNumberType.to_string(phonenumbers.PhoneNumberType.MOBILE)
 _WECHAT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}|\+?\d{5,20}", re.ASCII)
 
 
@@ -31,7 +33,29 @@ def normalised(kind: ContactPointKind, value: str) -> tuple[str, str | None]:
             return value, None
 
 
+def _mobiles_at_home() -> re.Pattern[str]:
+    """The form of nearly every number, by libphonenumber's own rule for it; its way there takes twenty times as long.
+
+    No number of this form begins like one that is dialled abroad or through another carrier, nor is it of another type
+    as well: what this takes is what the other way makes of it, and a test asks for all beginnings.
+    """
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(_HOME_REGION)
+    assert metadata is not None  # noqa: S101 - it has every region
+    assert metadata.mobile is not None  # noqa: S101 - and mobile phones in this one
+    return re.compile(rf"(?:{re.escape(_HOME_CODE)})?({metadata.mobile.national_number_pattern})", re.ASCII)
+
+
+_MOBILES_AT_HOME: Final = _mobiles_at_home()
+
+
 def _phone(value: str) -> tuple[str, str]:
+    if (mobile := _MOBILES_AT_HOME.fullmatch(value)) is not None:
+        return _HOME_CODE + mobile[1], _MOBILE
+    return any_phone(value)
+
+
+def any_phone(value: str) -> tuple[str, str]:
+    """What libphonenumber makes of a number of any country and form."""
     try:
         number = phonenumbers.parse(value, _HOME_REGION)
     except phonenumbers.NumberParseException as error:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from domain.contact_points import any_phone
 from domain.contact_points import normalised as normalised_point
 from domain.currencies import minor_digits
 from domain.errors import InvalidField, Refusal
@@ -230,6 +231,21 @@ def test_a_contact_point_is_refused_or_kept_in_a_form_that_stays(kind: ContactPo
     except Refusal:
         return
     assert normalised_point(kind, once[0]) == once
+
+
+@pytest.mark.parametrize("ending", ["000000", "987654"])
+@pytest.mark.parametrize("code", ["", "+86"])
+def test_a_chinese_mobile_is_known_at_once_for_what_it_is(code: str, ending: str) -> None:
+    """By its first five digits: no rule looks at more of them."""
+    for beginning in range(10_000, 20_000):
+        number = f"{code}{beginning}{ending}"
+        try:
+            found = any_phone(number)
+        except InvalidField:
+            with pytest.raises(InvalidField):
+                normalised_point(ContactPointKind.MOBILE, number)
+        else:
+            assert normalised_point(ContactPointKind.MOBILE, number) == found
 
 
 @pytest.mark.parametrize("place", [(90.1, 0), (0, -180.1), (float("nan"), 0)])
