@@ -17,7 +17,14 @@ from db.errors import MalformedConninfo
 from db.migrate import migrate
 from db.pool import async_pool, connect, connect_for_turn, role_conninfo, sync_pool
 
-SETTINGS = ("role", "TimeZone", "application_name", "statement_timeout", "idle_in_transaction_session_timeout")
+SETTINGS = (
+    "role",
+    "TimeZone",
+    "application_name",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "plan_cache_mode",
+)
 
 
 def setting(connection: psycopg.Connection[tuple[str, ...]], name: str) -> str:
@@ -28,7 +35,7 @@ def settings_of(connection: psycopg.Connection[tuple[str, ...]]) -> dict[str, st
     return {name: setting(connection, name) for name in SETTINGS}
 
 
-def test_the_app_role_comes_with_its_timeouts(database: str) -> None:
+def test_the_app_role_comes_with_its_settings(database: str) -> None:
     with connect(database, "dossier_app") as connection:
         assert settings_of(connection) == {
             "role": "dossier_app",
@@ -36,14 +43,16 @@ def test_the_app_role_comes_with_its_timeouts(database: str) -> None:
             "application_name": "dossier_app",
             "statement_timeout": "5s",
             "idle_in_transaction_session_timeout": "5s",
+            "plan_cache_mode": "force_generic_plan",
         }
 
 
-def test_another_role_has_no_timeouts(database: str) -> None:
+def test_another_role_has_none_of_them(database: str) -> None:
     with connect(database, "dossier_projector") as connection:
         settings = settings_of(connection)
     assert settings["role"] == "dossier_projector"
     assert settings["statement_timeout"] == "0"
+    assert settings["plan_cache_mode"] == "auto"
 
 
 def test_options_of_the_conninfo_are_kept_but_cannot_change_the_role(database: str) -> None:
