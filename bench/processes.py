@@ -55,7 +55,7 @@ class Spending:
     """What this process and all that it has started spend from now on, by name.
 
     A process of the database server goes by the name of who uses it, and what began and ended meanwhile by that of
-    whoever had started it. Raises psycopg.Error.
+    whoever had started it: of the server that is autovacuum, mostly. Raises psycopg.Error.
     """
 
     def __init__(self, conninfo: str) -> None:
