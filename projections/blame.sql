@@ -19,17 +19,14 @@ SELECT asked.place, stand.sealed, stand.reached, stand.now, stand.reached_at,
        CASE WHEN verified.told IS NOT NULL THEN blamed.event_ids END, verified.told
 FROM unnest(
     (SELECT %(customer_ids)b::uuid[]), (SELECT %(positions)b::bigint[]), (SELECT %(valid_at)b::timestamptz[])
-) WITH ORDINALITY AS asked (customer_id, position, valid_at, place)
-CROSS JOIN stand
-CROSS JOIN LATERAL (
+) WITH ORDINALITY AS asked (customer_id, position, valid_at, place), stand, LATERAL (
     SELECT coalesce(asked.position, stand.reached), coalesce(asked.valid_at, stand.now)
-) AS moment (position, valid_at)
-CROSS JOIN LATERAL (
+) AS moment (position, valid_at), LATERAL (
     SELECT array_agg(slot) AS slots, array_agg(item) AS items, array_agg(content) AS contents,
            array_agg(event_id::text) AS event_ids
     FROM (
         SELECT held.slot, setter.event_id,
-               CASE WHEN setter.envelope ? 'proposed' THEN json_build_object('approver_id', setter.actor)::text
+               CASE WHEN setter.envelope ? 'proposed' THEN concat('{"approver_id":', to_json(setter.actor), '}')
                     WHEN setter.data LIKE '%%approver_id%%' THEN setter.data END AS content,
                convert_to(concat(
                    '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot), ',"value":', held.value,
@@ -63,13 +60,11 @@ CROSS JOIN LATERAL (
                 AND customer_id = asked.customer_id AND positions @> moment.position AND valid @> moment.valid_at
                 AND NOT absent
             OFFSET 0
-        ) AS held
-        CROSS JOIN LATERAL (
+        ) AS held, LATERAL (
             SELECT * FROM read.events
             WHERE customer_id = asked.customer_id AND version = held.version
             LIMIT 1
-        ) AS setter
-        CROSS JOIN LATERAL (
+        ) AS setter, LATERAL (
             SELECT kind, setter.changes::json -> place::integer -> 'old' AS old, old_version FROM read.changes
             WHERE customer_id = asked.customer_id AND version = held.version AND slot = held.slot
             LIMIT 1
@@ -77,8 +72,7 @@ CROSS JOIN LATERAL (
         ORDER BY held.slot
     ) AS item
     HAVING count(*) > 0
-) AS blamed
-CROSS JOIN LATERAL (
+) AS blamed, LATERAL (
     -- of each slot and the event that had put the verified value there, the last one
     SELECT json_agg(json_build_array(
                path, value_event_id,
@@ -89,8 +83,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT DISTINCT ON (1, 2)
                told ->> 'path', told ->> 'value_event_id', event_id, recorded_at, actor, told -> 'method', told -> 'result'
-        FROM read.events
-        CROSS JOIN LATERAL (SELECT data::json) AS content (told)
+        FROM read.events, LATERAL (SELECT data::json) AS content (told)
         WHERE customer_id = asked.customer_id AND is_decision AND type = 'customer.field-verified'
             AND events.position <= moment.position
         ORDER BY 1, 2, events.position DESC

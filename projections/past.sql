@@ -55,12 +55,9 @@ SELECT place, point.position,
                                            'customer.personal-data-erased}') THEN
                               read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to,
                                               event_id, is_decision, type, envelope, data)::json
-                          WHEN type = 'customer.registered' THEN
-                              json_build_object('type', type,
-                                                'data', json_build_object('customer_kind', data::json -> 'customer_kind'))
-                          WHEN type = 'customer.archived' THEN json_build_object('type', type)
                           ELSE json_build_object('type', type,
-                                                 'data', json_build_object('request_id', data::json -> 'request_id',
+                                                 'data', json_build_object('customer_kind', data::json -> 'customer_kind',
+                                                                           'request_id', data::json -> 'request_id',
                                                                            'proposal_id', data::json -> 'proposal_id'))
                       END
                       ORDER BY position

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from db.errors import MalformedQueryFile, UnknownQuery
 from db.queries import Queries, load
@@ -68,3 +69,8 @@ def test_a_file_that_breaks_the_format_is_refused(tmp_path: Path, text: str, lin
     with pytest.raises(MalformedQueryFile, match=reason) as caught:
         load_text(tmp_path, text)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(("file", "name"), [("past", "files_at"), ("blame", "blame"), ("events", "whole_pages")])
+def test_a_statement_that_many_wait_for_is_not_read_anew_each_time(file: str, name: str) -> None:
+    assert len(load("projections", f"{file}.sql")[name].encode()) <= MAX_CACHED_STATEMENT_LENGTH
