@@ -90,8 +90,8 @@ class PastFile:
     """`version` is the stream's head then. What shows, and what comes later, is JSON that the server made.
 
     `slots` lists those that have a value, in their order, whether they show or not; `lines` has their values,
-    one a line. `decisions` are the bodies of those that made something of the file. `later_items` is soonest first, and
-    may be cut.
+    one a line. `decisions` are the bodies of those that made something of the file. `later_lines` has what comes later,
+    one a line, soonest first, and may be cut.
     """
 
     version: int
@@ -99,13 +99,12 @@ class PastFile:
     slots: str
     lines: bytes
     is_effective: bool
-    later_items: Sequence[bytes]
+    later_lines: bytes
 
     @property
     def erasures(self) -> set[str]:
         """The events that erased any of all that; of one and the same moment they become more."""
-        found = erasures_in(self.lines)
-        return found.union(erasures_in((self.decisions or "").encode()), *map(erasures_in, self.later_items))
+        return erasures_in(self.lines) | erasures_in(self.later_lines) | erasures_in((self.decisions or "").encode())
 
     @property
     def decided(self) -> Decided:
@@ -117,6 +116,10 @@ class PastFile:
         """What shows, by slot: no child without its parent (as domain.fold.visible)."""
         held = dict(zip(orjson.loads(self.slots), map(orjson.loads, self.lines.split(b"\n")), strict=False))
         return {slot: value for slot, value in held.items() if (parent := parent_of(slot)) is None or parent in held}
+
+    @property
+    def later_items(self) -> list[bytes]:
+        return self.later_lines.split(b"\n") if self.later_lines else []
 
     @property
     def later(self) -> list[LaterFact]:
@@ -207,11 +210,11 @@ def _file(row: Sequence[Any], most_later: int | None) -> PastFile | None:
         return None
     # a file without any fact is not one that is still to begin
     is_effective = has_begun or later is None
-    return PastFile(version, decisions, slots or "[]", lines or b"", is_effective, _items(later, most_later))
+    return PastFile(version, decisions, slots or "[]", lines or b"", is_effective, _first(later or b"", most_later))
 
 
-def _items(lines: bytes | None, most: int | None) -> list[bytes]:
-    return [] if lines is None else lines.split(b"\n")[:most]
+def _first(lines: bytes, most: int | None) -> bytes:
+    return lines if most is None or lines.count(b"\n") < most else b"\n".join(lines.split(b"\n")[:most])
 
 
 def _later(item: dict[str, Any]) -> LaterFact:

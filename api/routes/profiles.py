@@ -163,7 +163,7 @@ async def _as_of(
     etag = entity_tag(basis, file.erasures, tag)
     if fields is None:
         awaited = map(to_json, file.decided.awaited.values())
-        highest = highest_in(file.slots.encode(), file.lines, *file.later_items, *awaited)
+        highest = highest_in(file.slots.encode(), file.lines, file.later_lines, *awaited)
     else:
         view = view or _view(customer_id, basis, query, file)
         highest = highest_shown(view, fields)

@@ -75,7 +75,7 @@ def test_it_says_what_the_profile_says(
         orjson.dumps(slots).decode(),
         "\n".join(written_out(values[slot]) for slot in slots).encode(),
         is_effective,
-        [later(number) for number in range(pending)],
+        b"\n".join(later(number) for number in range(pending)),
     )
     profile = Profile(
         CUSTOMER,
@@ -95,7 +95,7 @@ def test_it_says_what_the_profile_says(
 
 @pytest.mark.parametrize("value", [1e300, 1.2345678901234567e20, 2**64 - 1])
 def test_a_number_that_not_everybody_reads_is_written_as_it_came(value: float) -> None:
-    file = PastFile(1, None, '["/attributes/a"]', written_out(value).encode(), True, [])
+    file = PastFile(1, None, '["/attributes/a"]', written_out(value).encode(), True, b"")
     assert b'"a":%b}' % orjson.dumps(value) in past_body(str(CUSTOMER), BASIS, "", file)
 
 
@@ -104,7 +104,7 @@ def test_an_open_request_is_listed() -> None:
         "type": "customer.tier-reassignment-requested", "event_id": "e", "version": 2,
         "actor": {"id": "u-1"}, "data": {"request_id": "r", "scheme": "VALUE", "to_code": "X", "expires_at": "t"},
     }  # fmt: skip
-    file = PastFile(2, orjson.dumps([REGISTERED, body]).decode(), "[]", b"", True, [])
+    file = PastFile(2, orjson.dumps([REGISTERED, body]).decode(), "[]", b"", True, b"")
     told = orjson.loads(past_body(str(CUSTOMER), BASIS, "?x", file))
     assert (told["requests"], told["provenance"][-2:]) == (list(file.decided.requests.values()), "?x")
     assert told["pending"] == list(file.decided.awaited.values())
