@@ -21,7 +21,8 @@ from db.queries import load
 _QUERIES: Final = load(Path(__file__).parent, "places.sql")
 
 CHUNK: Final = 512
-"""About as many places as the server can send without being read from: meanwhile the chunk before is looked at."""
+"""About as many places as the server can send without being read from: meanwhile the chunk before is looked at.
+places.sql has the number too."""
 _MOST_BLOCKS: Final = CHUNK // 4
 """A row has at most a quarter of a block, so what was written in the order of the log never needs more."""
 _BESIDE: Final = 2
@@ -97,21 +98,12 @@ class Places:
 
     def _received(self, asked: _Asked, rows: list[_Row]) -> Chunk:
         chunk = _chunk(asked.begin, rows)
-        if not asked.is_near:
+        if not asked.is_near or isinstance(chunk.indexes, range):
             return chunk
-        if not isinstance(chunk.indexes, range):
-            chunk = _chunk(asked.begin, sorted(rows, key=itemgetter(0)))
-        if not isinstance(chunk.indexes, range):
-            return _chunk(asked.begin, self._query("places", begin=asked.begin, most=CHUNK).fetchall())
-        if None in chunk.entries:
-            self._seek(chunk)
-        return chunk
-
-    def _seek(self, chunk: Chunk) -> None:
-        """Fill in the entries that lie elsewhere."""
-        wanted = [idx for idx, entry in zip(chunk.indexes, chunk.entries, strict=True) if entry is None]
-        for idx, entry in self._query("entries", indexes=arrays.bigints(wanted)):
-            chunk.entries[idx - chunk.indexes[0]] = entry
+        chunk = _chunk(asked.begin, sorted(rows, key=itemgetter(0)))
+        if isinstance(chunk.indexes, range):
+            return chunk
+        return _chunk(asked.begin, self._query("places", begin=asked.begin, most=CHUNK).fetchall())
 
     def _query(self, query: str, **parameters: Any) -> Cursor[Any]:
         return self._connected().cursor(binary=True).execute(_QUERIES[query], parameters)

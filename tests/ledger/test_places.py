@@ -144,6 +144,16 @@ def test_a_place_that_stands_there_twice_is_read_twice(boss: Connection[Any], re
     assert not isinstance(read[1].indexes, range)
 
 
+def test_an_event_that_stands_there_twice_is_read_twice(boss: Connection[Any], reader: Connection[Any]) -> None:
+    boss.execute("ALTER TABLE ledger.event DROP CONSTRAINT event_pkey")
+    boss.execute("CREATE INDEX ON ledger.event (stream, version)")
+    boss.execute(
+        "INSERT INTO ledger.event SELECT event.* FROM ledger.event JOIN ledger.log USING (stream, version)"
+        " WHERE idx = 700"
+    )
+    assert rows(chunks(reader)) == boss.execute(LOG).fetchall()
+
+
 def test_behind_a_gap_the_next_places_are_read(boss: Connection[Any], reader: Connection[Any]) -> None:
     boss.execute("DELETE FROM ledger.log WHERE idx BETWEEN 100 AND 1199")
     assert rows(chunks(reader)) == boss.execute(LOG).fetchall()
