@@ -47,8 +47,8 @@ class Gathering(Generic[Key, Row]):
     ) -> None:
         """`most_keys` are brought by one statement: fewer of what is long, as all are held until the last is there.
 
-        With `waits_for_company` a statement waits for as many as the last had, while none is under way for at most half
-        as long as that took, and never longer than 10 ms: a lone caller waits for nobody.
+        With `waits_for_company` a statement waits for as many as the last had, at most half as long as that took, or
+        until one that is under way has ended, and never longer than 10 ms: a lone caller waits for nobody.
         """
         self._pool = pool
         self._bring = bring
@@ -89,15 +89,19 @@ class Gathering(Generic[Key, Row]):
             return
         if len(self._waiting) >= self._company:
             self._begin()
-        elif not self._under_way and self._impatience is None:
-            self._impatience = asyncio.get_running_loop().call_later(self._patience_seconds, self._begin)
+        elif self._impatience is None:
+            seconds = _LONGEST_PATIENCE_SECONDS if self._under_way else self._patience_seconds
+            self._impatience = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     def _begin(self) -> None:
+        self._be_patient()
+        self._is_beginning = True
+        self._under_way.add(asyncio.get_running_loop().create_task(self._bring_next()))
+
+    def _be_patient(self) -> None:
         if self._impatience is not None:
             self._impatience.cancel()
             self._impatience = None
-        self._is_beginning = True
-        self._under_way.add(asyncio.get_running_loop().create_task(self._bring_next()))
 
     async def _bring_next(self) -> None:
         """Carry out one statement, for all who have asked until now."""
@@ -113,6 +117,7 @@ class Gathering(Generic[Key, Row]):
         finally:
             # At once: who asks between here and the end of the task must find that nobody will come for them.
             self._under_way.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        self._be_patient()  # from now on, it is not the end of this one that is waited for
         self._look()
 
     async def _bring_some(self, asked: Sequence[tuple[Key, Future[Row | None]]]) -> None:
