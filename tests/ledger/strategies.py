@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
@@ -23,6 +23,8 @@ from domain.values import EARLIEST, LATEST, Budget
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
 _LONGEST_PATTERNED = 35
+_LAST = LATEST - timedelta(microseconds=1)
+"""The last instant that can be recorded."""
 _JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -40,7 +42,7 @@ _SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(-90, 90),
     date: st.dates(date(1001, 1, 1), date(9998, 12, 31)),
-    datetime: st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC)),
+    datetime: st.datetimes(EARLIEST.replace(tzinfo=None), _LAST.replace(tzinfo=None), timezones=st.just(UTC)),
 }
 
 
