@@ -103,6 +103,8 @@ PoolStats = Callable[[], dict[str, int]]
 
 _FEW = 8
 """Of what may be hundreds of kilobytes each, so many are brought by one statement."""
+_FILES = 5
+"""Of files at past moments: of sixteen callers some are then read for, some answered, while the others gather."""
 
 
 def create_app(settings: Settings, process: Process | None = None) -> FastAPI:
@@ -231,7 +233,7 @@ def _service(
         recording.customers.read_history,
         BodyRooms(settings.body_bytes),
         gathering(current),
-        gathering(partial(files_at, landmarks=landmarks), waits_for_company=True),
+        gathering(partial(files_at, landmarks=landmarks), most_keys=_FILES, waits_for_company=True),
         gathering(blamed, most_keys=_FEW),
         gathering(whole_pages, most_keys=_FEW),
         gathering(partial(all_known_by, landmarks=landmarks)),

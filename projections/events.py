@@ -6,7 +6,7 @@ column says what another one does. What histories give out as it is, is kept as 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection, Connection
+from psycopg.sql import SQL
 
 from db import arrays
 from db.queries import load
@@ -30,7 +31,19 @@ from projections.projection import Batch
 _QUERIES: Final = load("projections", "events.sql")
 _IN_COLUMNS: Final = frozenset(["customer_id", "version", "recorded_at", "effective_from", "effective_to", "event_id"])
 """The members of an envelope that have a column of their own."""
-_BEHIND_ALL: Final = 2**63 - 1
+_Order = Literal["asc", "desc"]
+_BEFORE_ALL: Final[Mapping[_Order, int]] = {"asc": 0, "desc": 2**63 - 1}
+
+
+def _whole_pages(order: _Order, beyond: Literal["<", ">"], last: Literal["min", "max"]) -> str:
+    statement = SQL(_QUERIES["whole_pages"])
+    return statement.format(beyond=SQL(beyond), direction=SQL(order), last=SQL(last)).as_string()
+
+
+_WHOLE_PAGES: Final[Mapping[_Order, str]] = {
+    "asc": _whole_pages("asc", ">", "max"),
+    "desc": _whole_pages("desc", "<", "min"),
+}
 
 
 class Events:
@@ -139,7 +152,7 @@ async def history(
     position: int,
     wanted: HistoryFilter,
     *,
-    order: Literal["asc", "desc"] = "asc",
+    order: _Order = "asc",
     limit: int,
     after: int = 0,
 ) -> list[dict[str, Any]]:
@@ -189,7 +202,7 @@ class PageAsked(NamedTuple):
 
     customer_id: UUID
     position: int | None
-    order: Literal["asc", "desc"]
+    order: _Order
     limit: int
     after: int | None = None
 
@@ -215,20 +228,21 @@ class WholePage(NamedTuple):
 
 async def whole_pages(connection: AsyncConnection[Any], asked: Collection[PageAsked]) -> dict[PageAsked, WholePage]:
     """What `history` answers without a filter, made into text by the server."""
-    wanted = list(asked)
-    beginnings = [one.after or (0 if one.order == "asc" else _BEHIND_ALL) for one in wanted]
-    params = {
-        "customer_ids": arrays.uuids([one.customer_id for one in wanted]),
-        "positions": arrays.bigints([one.position for one in wanted]),
-        "directions": arrays.smallints([1 if one.order == "asc" else -1 for one in wanted]),
-        "after": arrays.bigints(beginnings),
-        "limits": arrays.bigints([one.limit for one in wanted]),
-    }
-    cursor = await connection.cursor(binary=True).execute(_QUERIES["whole_pages"], params)
-    return {
-        wanted[place - 1]: WholePage(position, number, last, bool(is_sensitive), items or b"")
-        for place, position, number, last, is_sensitive, items in await cursor.fetchall()
-    }
+    pages: dict[PageAsked, WholePage] = {}
+    for order, statement in _WHOLE_PAGES.items():
+        wanted = [one for one in asked if one.order == order]
+        if not wanted:
+            continue
+        params = {
+            "customer_ids": arrays.uuids([one.customer_id for one in wanted]),
+            "positions": arrays.bigints([one.position for one in wanted]),
+            "after": arrays.bigints([one.after or _BEFORE_ALL[order] for one in wanted]),
+            "limits": arrays.bigints([one.limit for one in wanted]),
+        }
+        cursor = await connection.cursor(binary=True).execute(statement, params)
+        for place, position, number, last, is_sensitive, items in await cursor.fetchall():
+            pages[wanted[place - 1]] = WholePage(position, number, last, bool(is_sensitive), items or b"")
+    return pages
 
 
 class FirstKnown(NamedTuple):

@@ -82,23 +82,23 @@ ORDER BY position DESC
 LIMIT %(limit)s;
 
 -- name: whole_pages
--- Pages of all of customers' events, as they are sent: of each its place among those asked for, the position up to which it
--- is (where none is given, the one that all read models have passed), how many events, the last one's position, whether
--- anything SENSITIVE may be in it, and the text of all items. For a position that the read models have not passed there
--- are none. `direction` is 1 for oldest first, -1 for newest first. Arrays come from subqueries for the planner's sake, as
--- in past.sql. An item is what read.event_json says of the event, and what it changed; an instant that stands twice is
--- written once, as that is what costs most.
+-- Pages of all of customers' events in one direction, as they are sent: of each its place among those asked for, the
+-- position up to which it is (where none is given, the one that all read models have passed), how many events, the last
+-- one's position, whether anything SENSITIVE may be in it, and the text of all items. For a position that the read models
+-- have not passed there are none. Arrays come from subqueries for the planner's sake, as in past.sql. An item is what
+-- read.event_json says of the event, and what it changed; an instant that stands twice is written once, as that is what
+-- costs most.
 SELECT asked.place, stand.position, page.number, page.last, page.may_be_sensitive, page.items
 FROM unnest(
-    (SELECT %(customer_ids)b::uuid[]), (SELECT %(positions)b::bigint[]), (SELECT %(directions)b::smallint[]),
-    (SELECT %(after)b::bigint[]), (SELECT %(limits)b::bigint[])
-) WITH ORDINALITY AS asked (customer_id, position, direction, after, most, place)
+    (SELECT %(customer_ids)b::uuid[]), (SELECT %(positions)b::bigint[]), (SELECT %(after)b::bigint[]),
+    (SELECT %(limits)b::bigint[])
+) WITH ORDINALITY AS asked (customer_id, position, after, most, place)
 CROSS JOIN (SELECT coalesce(min(position), 0) FROM read.tracking) AS tracking (reached)
 CROSS JOIN LATERAL (SELECT coalesce(asked.position, tracking.reached)) AS stand (position)
 CROSS JOIN LATERAL (
-    SELECT count(*), max(item.position * asked.direction) * asked.direction, bool_or(item.may_be_sensitive),
+    SELECT count(*), {last}(item.position), bool_or(item.may_be_sensitive),
            convert_to(string_agg(concat(
-               '{"customer_id":"', item.customer_id, '","version":', item.version, ',"position":', item.position,
+               '{{"customer_id":"', item.customer_id, '","version":', item.version, ',"position":', item.position,
                ',"event_id":"', item.event_id, '","type":"', item.type,
                CASE WHEN item.is_decision THEN '","decision":true,"recorded_at":' ELSE '","decision":false,"recorded_at":' END,
                item.recorded,
@@ -109,24 +109,13 @@ CROSS JOIN LATERAL (
                coalesce(to_char(item.effective_to AT TIME ZONE 'UTC',
                                 '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
                ',"data":', item.data, ',"changes":', item.changes, ',', substr(item.envelope::text, 2)
-           ), ',' ORDER BY item.position * asked.direction), 'UTF8')
+           ), ',' ORDER BY item.position {direction}), 'UTF8')
     FROM (
-        (
-            SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded
-            FROM read.events
-            WHERE asked.direction > 0 AND customer_id = asked.customer_id
-                AND position > asked.after AND position <= stand.position AND stand.position <= tracking.reached
-            ORDER BY position
-            LIMIT asked.most
-        )
-        UNION ALL
-        (
-            SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded
-            FROM read.events
-            WHERE asked.direction < 0 AND customer_id = asked.customer_id
-                AND position < asked.after AND position <= stand.position AND stand.position <= tracking.reached
-            ORDER BY position DESC
-            LIMIT asked.most
-        )
+        SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded
+        FROM read.events
+        WHERE customer_id = asked.customer_id AND position {beyond} asked.after
+            AND position <= stand.position AND stand.position <= tracking.reached
+        ORDER BY position {direction}
+        LIMIT asked.most
     ) AS item
 ) AS page (number, last, may_be_sensitive, items);
