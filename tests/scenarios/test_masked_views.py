@@ -156,7 +156,7 @@ def test_an_event_of_a_shown_slot_keeps_the_words_that_tell_of_hidden_ones(file:
     assert items["/identity/legal_name"]["set_by"]["reason"] is None
     (told,) = seen.read("knowledge", path=f"/contacts/{contact}")["items"]
     assert told["first"]["event"]["reason"] == {"text": HIDDEN[CONFIDENTIAL]}
-    changes = seen.read("diff", from_=file.history()[0]["recorded_at"], to=added["recorded_at"])["changes"]
+    changes = seen.read("diff", from_=file.history()[0]["position"], to=file.position)["changes"]
     reasons = {change["path"]: change["caused_by"][0]["reason"] for change in changes}
     assert reasons[f"/contacts/{contact}"] == HIDDEN[CONFIDENTIAL]
 
