@@ -88,7 +88,7 @@ class Texts(NamedTuple):
     @property
     def may_be_sensitive(self) -> bool:
         """Whether anything SENSITIVE may be in them, for the record of who saw the event."""
-        return highest_in(*map(str.encode, self)) is Sensitivity.SENSITIVE
+        return highest_in("".join(self).encode()) is Sensitivity.SENSITIVE
 
 
 def texts_of(entries: Iterable[Positioned], moves: Moves) -> list[Texts]:
