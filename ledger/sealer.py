@@ -107,7 +107,10 @@ class Sealer:
         self._tick_at = self._clock() + _TICK_SECONDS
 
     def run(self, stop: Event) -> None:
-        """Seal until `stop` is set, one sealer at a time per database, through lost connections."""
+        """Seal until `stop` is set, one sealer at a time per database, through lost connections.
+
+        Whoever has the turn then seals what is committed by that time, so that a service leaves nothing behind.
+        """
         while not stop.is_set():
             try:
                 if self._take_turn():
@@ -148,6 +151,8 @@ class Sealer:
                 pause_seconds = _SHORTEST_PAUSE_SECONDS
             stop.wait(pause_seconds)
             pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
+        while self.seal_once() == self._batch:
+            pass
 
     def _seal(self, now: float) -> _Sealing | None:
         """One batch; None, and nothing is written, when other sealers are at work."""

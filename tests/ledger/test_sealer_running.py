@@ -39,6 +39,19 @@ def test_a_running_sealer_takes_what_writers_commit(database: str) -> None:
     check_log(database)
 
 
+def test_a_sealer_that_is_told_to_end_seals_what_is_committed_by_then(database: str, app: Connection[TupleRow]) -> None:
+    for size in range(0, 65, 13):
+        with running(Sealer(database, batch=5)):
+            append(app, uuid4(), 1)
+            app.commit()
+            wait_until(lambda size=size: len(log_of(database)) == size + 1)  # type: ignore[misc]
+            for _ in range(12):
+                append(app, uuid4(), 1)
+            app.commit()
+        assert len(log_of(database)) == size + 13
+    check_log(database)
+
+
 def test_two_sealers_that_ignore_their_turn_are_fenced_off_by_the_log(database: str) -> None:
     """seal_once takes no turn: whatever both take at the same time, the log gets it once."""
     done = Event()
