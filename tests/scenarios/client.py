@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -200,6 +200,12 @@ class File:
         (item,) = self.read("blame", path=path, **moment)["items"]
         found: dict[str, Any] = item
         return found
+
+    def known_at(self, event: Mapping[str, Any]) -> str:
+        """When the log knew the event: later than it was recorded, if what is sealed before it was recorded later."""
+        self.read("history", limit=1)  # so that it is in the log
+        at_version = self.api.get(f"{self.path}/versions/{event['version']}").json()
+        return str(at_version["basis"]["known_at"])
 
     @property
     def position(self) -> int:

@@ -85,7 +85,8 @@ def _whole(answer: httpx.Response) -> bytes:
 def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]:
     of_file = "/v1/customers/{customer_id}"
     events = _whole_history(file, reader)
-    moments = events[:: max(1, len(events) // _MOMENTS)] + events[-1:]
+    chosen = events[:: max(1, len(events) // _MOMENTS)] + events[-1:]
+    moments = [{**event, "known_at": file.known_at(event)} for event in chosen]
     yield Question(of_file, {})
     yield Question(of_file, {"fields": "/contacts,/identifiers,/addresses"})
     yield Question(f"{of_file}/erasures", {})
@@ -99,7 +100,7 @@ def _questions(file: File, reader: Api, probes: list[str]) -> Iterator[Question]
         yield Question(f"{of_file}/events/{{version}}/receipt", {"version": event["version"]})
         for moment in (
             {"at_position": event["position"]},
-            {"known_at": event["recorded_at"]},
+            {"known_at": event["known_at"]},
             {"valid_at": event["recorded_at"]},
             {"at_position": event["position"], "valid_at": events[0]["recorded_at"]},
         ):
@@ -133,7 +134,7 @@ def _page_by_page(path: str, file: File, reader: Api) -> Iterator[Question]:
 
 
 def _of_kind(kind: str, moments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    first, last = moments[0]["position"], moments[-1]["recorded_at"]
+    first, last = moments[0]["position"], moments[-1]["known_at"]
     match kind:
         case "knowledge":
             # Of a customer that was erased as a whole no slot is known any more.
@@ -141,8 +142,8 @@ def _of_kind(kind: str, moments: list[dict[str, Any]]) -> Iterator[dict[str, Any
             yield from ({"path": slot, "limit": 500} for slot in sorted(slots))
         case "diff":
             for event in moments:
-                yield {"from": event["recorded_at"], "to": last}
-                yield {"from": event["recorded_at"], "to": last, "axis": "valid"}
+                yield {"from": event["known_at"], "to": last}
+                yield {"from": event["known_at"], "to": last, "axis": "valid"}
         case "blame":
             yield from ({"at_position": event["position"]} for event in moments)
         case "timeline":

@@ -47,7 +47,7 @@ def test_a_change_is_found_whosever_file_it_is_in(auditor: Api, li_na: Api, wang
     assert found(path=slot, type="customer.tag-*") == []
     assert found(path=slot, since=second["recorded_at"]) == [second["event_id"], third["event_id"]]
     assert found(path=slot, until=second["recorded_at"]) == [first["event_id"]]
-    assert found(path=slot, known_at=second["recorded_at"]) == [first["event_id"], second["event_id"]]
+    assert found(path=slot, known_at=files[1].known_at(second)) == [first["event_id"], second["event_id"]]
     assert found(path=slot, effective_overlaps="2020-01-01/2020-02-01") == []
     item = _search(auditor, last, path=slot)[2]
     assert item == files[0].history(order="desc", limit=1)[0]

@@ -32,7 +32,7 @@ def test_a_fact_of_months_ago_is_taken_with_the_reason_code_and_known_since_toda
     assert file.profile(valid_at=_in_days(file, -199))["attributes"] == {"plan": "basic"}
     assert file.history(order="desc", limit=1)[0]["changes"][0]["kind"] == "LATE"
     (item,) = file.read("knowledge", path="/attributes/plan")["items"]
-    assert item["first"]["known_at"] == fact["recorded_at"]
+    assert item["first"]["known_at"] == file.known_at(fact)
     assert datetime.fromisoformat(item["first"]["valid"][0]["valid_from"]) == datetime.fromisoformat(start)
 
 
@@ -65,7 +65,7 @@ def test_what_begins_later_is_listed_by_itself_when_it_begins(file: File) -> Non
     starts = datetime.fromisoformat(_in_days(file, 0)) + timedelta(seconds=1.5)
     change = file.record("/owners", role="ACCOUNT_MANAGER", to_staff=after, effective_from=starts.isoformat())
     (item,) = file.read("knowledge", path="/owner/ACCOUNT_MANAGER", value=f'"{after}"')["items"]
-    assert item["first"]["known_at"] == change["recorded_at"]
+    assert item["first"]["known_at"] == file.known_at(change)
 
     def listed(owner: str) -> list[str]:
         items = file.api.get("/v1/customers", owner=owner, after=file.token).json()["items"]

@@ -164,7 +164,7 @@ def test_an_event_of_a_shown_slot_keeps_the_words_that_tell_of_hidden_ones(file:
 def test_a_difference_of_a_hidden_value_is_one_step(file: File, viewer: Api) -> None:
     first = file.record("/attributes", key="secret", value={"a": 1, "b": 2})
     second = file.record("/attributes", key="secret", value={"a": 3, "c": 4})
-    between = {"from_": first["recorded_at"], "to": second["recorded_at"]}
+    between = {"from_": file.known_at(first), "to": file.known_at(second)}
     assert len(file.read("diff", **between)["changes"]) == 3
     (change,) = file.seen_by(viewer).read("diff", **between)["changes"]
     assert (change["op"], change["path"]) == ("replace", "/attributes/secret")

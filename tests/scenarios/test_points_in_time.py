@@ -50,7 +50,7 @@ def test_a_current_read_says_on_what_it_stands(file: File) -> None:
 
 
 def test_an_answer_about_the_past_becomes_stable(file: File) -> None:
-    known_at = file.record("/attributes", key="k", value=1)["recorded_at"]
+    known_at = file.known_at(file.record("/attributes", key="k", value=1))
     wait_until(lambda: file.profile(known_at=known_at)["basis"]["stable"])
     settled = file.api.get(file.path, known_at=known_at)
     file.record("/attributes", key="k", value=2)
@@ -66,7 +66,7 @@ def test_a_date_means_its_midnight_in_the_business_time_zone(file: File) -> None
 
 
 def test_before_the_registration_nothing_was_known(file: File) -> None:
-    registered_at = file.history(limit=1)[0]["recorded_at"]
+    registered_at = file.known_at(file.history(limit=1)[0])
     before = datetime.fromisoformat(registered_at) - timedelta(microseconds=1)
     for kind in ("", "/blame", "/history"):
         problem = file.api.get(file.path + kind, known_at=before.isoformat(), expect=404).json()

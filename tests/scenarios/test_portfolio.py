@@ -60,7 +60,7 @@ def test_the_book_as_it_was_known_then_and_as_it_is_known_now(li_na: Api, owner:
     assert found("POTENTIAL", valid_at="2026-05-01") == [second.customer_id]
     assert found("ORDINARY", valid_at="2026-03-15") == both
     assert found("ORDINARY", valid_at="2026-02-15") == found("POTENTIAL", valid_at="2026-03-15") == []
-    assert found("POTENTIAL", known_at=late["recorded_at"]) == [second.customer_id]
+    assert found("POTENTIAL", known_at=second.known_at(late)) == [second.customer_id]
     just_before = datetime.fromisoformat(late["recorded_at"]) - timedelta(microseconds=1)
     assert found("POTENTIAL", known_at=just_before.isoformat()) == []
 

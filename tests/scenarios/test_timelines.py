@@ -43,14 +43,14 @@ def test_a_timeline_has_every_rectangle_with_who_drew_it(file: File) -> None:
     spans = [(item["position_from"], item["position_to"]) for item in items]
     one, two, three, four = positions
     assert spans == [(one, two), (two, three), (two, None), (three, four), (three, None), (four, None)]
-    assert items[0]["known_from"] == first["recorded_at"]
-    assert items[0]["known_to"] == later["recorded_at"]
+    assert items[0]["known_from"] == file.known_at(first)
+    assert items[0]["known_to"] == file.known_at(later)
     assert items[-1]["set_by"]["actor"] == "u-118"
 
 
 def test_a_timeline_can_be_limited_along_both_times(file: File) -> None:
     first, *_ = _story(file)
-    at_first = file.read("timeline", path="/attributes", known_at=first["recorded_at"])["items"]
+    at_first = file.read("timeline", path="/attributes", known_at=file.known_at(first))["items"]
     assert [(item["value"], item["position_to"], item["known_to"]) for item in at_first] == [(1, None, None)]
     on_a_day = file.read("timeline", path="/attributes", valid_at="2026-11-15")["items"]
     assert [item["value"] for item in on_a_day] == [1, 1, 2]
@@ -95,8 +95,8 @@ def test_knowledge_tells_when_a_value_was_known_and_whether_it_still_is(file: Fi
     (one,) = file.read("knowledge", path="/attributes/n", value="1.0")["items"]
     assert (one["value"], one["still_believed"]) == (1, False)
     assert one["ended"]["event"]["event_id"] == correction["event_id"]
-    assert one["ended"]["known_at"] == correction["recorded_at"]
-    (then,) = file.read("knowledge", path="/attributes/n", value="1", known_at=first["recorded_at"])["items"]
+    assert one["ended"]["known_at"] == file.known_at(correction)
+    (then,) = file.read("knowledge", path="/attributes/n", value="1", known_at=file.known_at(first))["items"]
     assert then["still_believed"]
     assert file.read("knowledge", path="/attributes/n", value='"1"')["items"] == []
 
@@ -128,7 +128,7 @@ def test_a_question_that_makes_no_sense_is_refused(
 
 @pytest.mark.parametrize("kind", ["timeline", "knowledge"])
 def test_before_the_registration_there_is_no_story(file: File, kind: str) -> None:
-    registered_at = file.history(limit=1)[0]["recorded_at"]
+    registered_at = file.known_at(file.history(limit=1)[0])
     before = datetime.fromisoformat(registered_at) - timedelta(microseconds=1)
     query = {"path": "/tier/VALUE", "known_at": before.isoformat()}
     problem = file.api.get(f"{file.path}/{kind}", expect=404, **query).json()

@@ -36,7 +36,7 @@ def test_blame_tells_the_last_verification_of_the_value_that_shows(file: File, w
         "method": "REGISTRY",
         "result": "MISMATCH",
     }
-    then = file.blame(_SLOT, known_at=first["recorded_at"])["last_verified"]
+    then = file.blame(_SLOT, known_at=file.known_at(first))["last_verified"]
     assert (then["event_id"], then["by"]) == (first["event_id"], "u-118")
     assert [item["last_verified"] for item in file.read("blame", path="/identity")["items"]] == [None]
 
