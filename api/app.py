@@ -33,7 +33,7 @@ from api.masking import forget_classes
 from api.packs import Packs
 from api.past_document import layout_of
 from api.policy_keeper import PolicyKeeper
-from api.probe import Probe
+from api.probe import Probe, answers, headway
 from api.process import Process
 from api.receipts import Receipts
 from api.replaying import Replays
@@ -169,7 +169,10 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     pools = {"writers": writers.get_stats, "readers": readers.get_stats}
     if key_pool is not writers:
         pools["keys"] = key_pool.get_stats
-    app.state.probe = Probe(conninfo)
+    app.state.probe = Probe(conninfo, "dossier_reader", headway)
+    app.state.keys_probe = None
+    if settings.keys_conninfo is not None:
+        app.state.keys_probe = Probe(settings.keys_conninfo, "dossier_app", answers)
     app.state.refusals = RefusalFile(settings.log_memory_file)
     app.state.log_key = _log_key(settings)
     app.state.strangers = asyncio.Semaphore(STRANGERS)
@@ -204,6 +207,8 @@ async def _at_work(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         if recording.read_ledger is not None:
             recording.read_ledger.stop()
         await app.state.probe.close()
+        if app.state.keys_probe is not None:
+            await app.state.keys_probe.close()
         await readers.close()
         parts.close()
         writers.close()

@@ -41,12 +41,13 @@ _COUNTED_OF_POOLS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that a scrape tells. What is None is not known: the database does not answer, or there is no scrubber."""
+    """All that a scrape tells. What is None is not known, or not there: a database of the keys, a scrubber."""
 
     version: str
     standings: Sequence[Standing]
     progress: Progress | None
     lags: Lags | None
+    keys_are_up: bool | None
     refusal: Refusal | None
     lap: Lap | None
     is_damaged: bool
@@ -130,6 +131,8 @@ def _of_pools(standings: Sequence[Standing]) -> Iterator[Metric]:
 def _of_the_log(seen: Seen) -> Iterator[Metric]:
     progress, lags = seen.progress, seen.lags
     yield _gauge("dossier_database_up", "Whether the database answers.", progress is not None)
+    if seen.keys_are_up is not None:
+        yield _gauge("dossier_keys_database_up", "Whether that of the data keys does.", seen.keys_are_up)
     if progress is None or lags is None:
         return
     yield _gauge("dossier_followed", "Whether a sealer and a runner of read models are at work.", progress.is_followed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from api.answers import json_response
 from api.dependencies import service_of
 from api.direct_route import OpenRoute
 from api.errors import Problem
-from api.probe import Probe
+from api.probe import Headway, Probe
 from api.schemas.service import Alive, Ready
 from domain.errors import FieldError
 from ledger.refusal_file import RefusalFile
@@ -30,10 +31,12 @@ async def alive() -> Response:
 
 @router.get("/readyz", openapi_extra=openapi.health(Ready))
 async def ready(request: Request) -> Response:
-    """200 once the database answers, writer and read ledger run, and the sealer and the read models are at work."""
-    probe: Probe = request.app.state.probe
+    """200 once the databases answer, writer and read ledger run, and the sealer and the read models are at work."""
+    probe: Probe[Headway] = request.app.state.probe
+    keys_probe: Probe[bool] | None = request.app.state.keys_probe
     refusals: RefusalFile = request.app.state.refusals
-    progress = await probe.progress()
+    told, keys_answer = await asyncio.gather(probe.answer(), _answers(keys_probe))
+    progress = None if told is None else told[0]
     service = service_of(request)
     writer = service.writer
     obstacle = writer.obstacle if writer.alive else "is not at work"
@@ -45,6 +48,8 @@ async def ready(request: Request) -> Response:
         missing.append(FieldError("database", "does not answer"))
     elif not progress.is_followed:
         missing.append(FieldError("follower", "is not at work"))
+    if not keys_answer:
+        missing.append(FieldError("keys_database", "does not answer"))
     if not service.verifier.keys.current.keys:
         missing.append(FieldError("issuer", "its keys could not be read"))
     if progress is None or missing:
@@ -63,6 +68,11 @@ async def ready(request: Request) -> Response:
             "scrubber": scrubber,
         }
     )
+
+
+async def _answers(probe: Probe[bool] | None) -> bool:
+    """Whether the database of the data keys answers, where they have one of their own."""
+    return probe is None or await probe.answer() is True
 
 
 def _scrubber(record: ScrubRecord) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from api import openapi
 from api.direct_route import DirectRoute, requires
-from api.probe import Probe
+from api.probe import Headway, Probe
 from api.standings import Standings
 from domain.access import Action
 from ledger.refusal_file import RefusalFile
@@ -27,16 +27,19 @@ async def read_metrics(request: Request) -> Response:
     """
     from api import metrics  # noqa: PLC0415 - only who is asked for them pays for the library
 
-    probe: Probe = request.app.state.probe
+    probe: Probe[Headway] = request.app.state.probe
+    keys_probe: Probe[bool] | None = request.app.state.keys_probe
     standings: Standings = request.app.state.standings
     record: ScrubRecord = request.app.state.scrub_record
     refusals: RefusalFile = request.app.state.refusals
-    progress, lags = await probe.standing()
+    told = await probe.answer()
+    progress, lags = told or (None, None)
     seen = metrics.Seen(
         request.app.version,
         standings.all(),
         progress,
         lags,
+        None if keys_probe is None else await keys_probe.answer() is True,
         refusals.read(),
         record.progress(),
         record.finding() is not None,
