@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
-from eventsourcing.persistence import ListenNotifySubscription
+from eventsourcing.persistence import ApplicationRecorder, ListenNotifySubscription
 
 from ledger.errors import translated
 from ledger.pool import Pool, conninfo_of
 
-if TYPE_CHECKING:
-    from ledger.recorder import LedgerRecorder
-
 _LOOK_SECONDS: Final = 0.2
 
 
-class LogSubscription(ListenNotifySubscription["LedgerRecorder"]):
+class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):
     """Notifications after a position, for ever, until `stop`. Use it as a context manager."""
 
-    def __init__(self, recorder: LedgerRecorder, pool: Pool, gt: int | None = None, topics: Sequence[str] = ()) -> None:
+    def __init__(
+        self, recorder: ApplicationRecorder, pool: Pool, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> None:
         super().__init__(recorder=recorder, gt=gt, topics=topics)
         self._pool = pool
         self._listen_thread = Thread(target=self._listen, name="log-listener", daemon=True)
