@@ -53,8 +53,9 @@ class Living:
     def register(self) -> UUID:
         return self._path.accept(registration()).customer_id
 
-    def append(self, customer: UUID, value: int) -> None:
-        self._path.accept(attribute(customer, "n", value))
+    def append(self, customer: UUID) -> None:
+        """Record something new: what a file says already is no event."""
+        self._path.accept(attribute(customer, "n", str(uuid4())))
 
     def roll_back(self, customer: UUID) -> None:
         """Everything of an event but its commit."""

@@ -106,7 +106,7 @@ class Histories(RuleBasedStateMachine):
     @unharmed
     @rule(number=any_number)
     def append(self, number: int) -> None:
-        self.living.append(self._customer(number), number)
+        self.living.append(self._customer(number))
 
     @unharmed
     @rule(number=any_number)
