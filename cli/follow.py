@@ -1,7 +1,8 @@
 """The follower: one process that seals what was committed, signs the log, keeps the read models up with it, and erases.
 
 Started by `dossier serve` as `python -m cli.follow`. Sealer, signer, runner, eraser and scrubber each have a thread; if
-one of them ends by an error of its own making, so does the process, and the supervisor starts it again.
+one of them ends by an error of its own making, so does the process, and the supervisor starts it again. Who reads the
+log ends after the sealer, so that a service that ends in good order leaves nothing unsigned, and no read model behind.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Follow until SIGTERM; the batches at hand are finished."""
+    """Follow until SIGTERM; what is committed by then is sealed, signed and in the read models."""
     end_with_parent()
     configure_logging()
     settle_memory()
@@ -62,18 +63,23 @@ def follow(settings: Settings, stop: Event) -> None:
     ):
         ring = ring_at(settings.kek_file, settings.kek_text)
         keys = KeyStore(keys_pool, ring)
-        running = [
-            threads.submit(Eraser(erasing, KeyStore(erased_keys, ring)).run, stop),
+        sealed = Event()
+        sealing = [
             threads.submit(Sealer(conninfo).run, stop),
-            threads.submit(_sign, settings, conninfo, stop),
-            threads.submit(Runner(conninfo, pool, keys).run, stop),
+            threads.submit(Eraser(erasing, KeyStore(erased_keys, ring)).run, stop),
         ]
         if rate := settings.scrub_events_per_second:
             record = ScrubRecord.of(settings.data)
-            running.append(threads.submit(Scrubber(conninfo, record, events_per_second=rate).run, stop))
+            sealing.append(threads.submit(Scrubber(conninfo, record, events_per_second=rate).run, stop))
+        reading = [
+            threads.submit(_sign, settings, conninfo, sealed),
+            threads.submit(Runner(conninfo, pool, keys).run, sealed),
+        ]
         tell_parent_we_are_up()
-        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        ended, _ = wait([*sealing, *reading], return_when=FIRST_COMPLETED)
         stop.set()
+        wait(sealing)
+        sealed.set()
         for task in ended:
             task.result()
 

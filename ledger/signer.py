@@ -116,7 +116,7 @@ class Signer:
         return newest != seen and self._publish(seen, note)
 
     def run(self, stop: Event) -> None:
-        """Sign until `stop` is set, one signer at a time per database, through lost connections and refusals."""
+        """Sign until `stop` is set, then what is sealed; one signer at a time, through failures and refusals."""
         while not stop.is_set():
             try:
                 if self._take_turn():
@@ -146,6 +146,7 @@ class Signer:
             self._refusals.remove()
             self._retry_seconds = _FIRST_RETRY_SECONDS
             stop.wait(_LOOK_SECONDS)
+        self.sign_once()
 
     def _refuse(self, refusal: LogRefused) -> None:
         said = (refusal.reason, refusal.idx)

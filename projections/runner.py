@@ -122,7 +122,7 @@ class Runner:
             pass
 
     def run(self, stop: Event) -> None:
-        """Follow the log until `stop` is set, one runner at a time per database, through every failure."""
+        """Follow the log until `stop` is set, then to its end; one runner at a time, through every failure."""
         retry_seconds = _FIRST_RETRY_SECONDS
         while not stop.is_set():
             before = self.status.position
@@ -159,6 +159,8 @@ class Runner:
                     pass
             elif events < self._batch:
                 stop.wait(min((time.monotonic() - began) * _REST_SHARE, _LONGEST_REST_SECONDS))
+        while self.step() == self._batch:
+            pass
 
     def _make_tally(self, connection: Connection[Any]) -> None:
         """Have one tally made that is missing; while we hold the position nobody replaces what it counts."""

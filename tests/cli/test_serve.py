@@ -191,8 +191,12 @@ def test_it_serves_on_a_database_of_ones_own(tmp_path: Path, database: str, doss
         assert dossier("show", "CN_USCC:91440300MAXPYXHN0H", "--data", tmp_path).exit_code == 0
     assert not list(tmp_path.glob("pg*"))
     with psycopg.connect(database) as connection:
-        # who saw what is written down up to the very end, and sealed by whoever ends last
-        assert connection.execute("SELECT count(*) FROM ledger.unsealed").fetchone() == (0,)
+        # who saw what is written down up to the very end
+        ((unsealed, sealed, signed, followed),) = connection.execute(
+            "SELECT (SELECT count(*) FROM ledger.unsealed), (SELECT count(*) FROM ledger.log),"
+            " (SELECT max(size) FROM ledger.signature), (SELECT min(position) FROM read.tracking)"
+        )
+        assert (unsealed, signed, followed) == (0, sealed, sealed)
 
 
 @pytest.mark.parametrize("option", ["--port=70000", "--port=x", "--colour"])
