@@ -4,9 +4,9 @@
 --
 -- tests/db/test_citus.py holds this file against the catalogue of a migrated database: each table of ledger, keys and
 -- read is distributed below or named on a line that begins with "-- stays"; every primary key, unique key, unique index
--- and exclusion constraint of a distributed table contains the column that it is distributed by, or is made anew here so
--- that it does, each with its reason on a line that begins with "-- widened"; and no foreign key leads from one kind of
--- table to the other.
+-- and exclusion constraint of a distributed table contains the column that it is distributed by, those that are made
+-- here too; each trigger on one is such that Citus can make it on the shards, or is replaced here, with the reason on a line
+-- that begins with "-- replaced"; and no foreign key leads from one kind of table to the other.
 
 BEGIN;
 
@@ -29,10 +29,13 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- stays read.tally: counts over all customers
 -- stays read.access: views of all customers, of which many tell of several
 
--- What is made anew with the column, and why it did without.
+-- Triggers that something else takes the place of, and why.
 --
--- widened read.facts facts_one_winner: holds two hashes of the customer's id instead of the id, which is narrower
-ALTER TABLE read.facts DROP CONSTRAINT facts_one_winner;
+-- replaced read.facts facts_one_winner: is told of all rows of a statement in a table, as no trigger on a distributed one is
+-- replaced read.facts facts_one_winner_still: locks and looks at the table by its name, which is another one on each shard
+DROP TRIGGER facts_one_winner ON read.facts;
+DROP TRIGGER facts_one_winner_still ON read.facts;
+-- Equal hashes come first: they send an insert down one branch of the tree, where uuid and text alone make it try many.
 ALTER TABLE read.facts ADD CONSTRAINT facts_one_winner EXCLUDE USING gist (
     uuid_hash_extended(customer_id, 0) WITH =,
     hashtextextended(slot, uuid_hash_extended(customer_id, 1)) WITH =,

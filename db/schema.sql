@@ -408,18 +408,7 @@ CREATE TABLE read.facts (
             WHEN slot LIKE '/owner/%' THEN coalesce(value #>> '{}', '')
             WHEN slot LIKE '/tags/%' THEN ''
         END
-    ) STORED,
-    -- Equal hashes come first: they send an insert down one branch of the tree, where uuid and text alone make it try
-    -- many. A customer's id stands in it by two hashes: in both, 128 bits, two ids of a billion agree once in 10^21
-    -- times. The second one goes into that of the slot. The slot itself stays: who records a fact may choose its name,
-    -- and these hashes keep nobody from finding two that agree.
-    CONSTRAINT facts_one_winner EXCLUDE USING gist (
-        uuid_hash_extended(customer_id, 0) WITH =,
-        hashtextextended(slot, uuid_hash_extended(customer_id, 1)) WITH =,
-        valid WITH &&,
-        positions WITH &&,
-        slot WITH =
-    )
+    ) STORED
 );
 -- Who owns many customers, and which tier is a rare one, does not show in slots and values looked at apart.
 CREATE STATISTICS read.facts_values (mcv) ON slot, value FROM read.facts;
@@ -439,8 +428,11 @@ CREATE INDEX facts_valid_from_idx ON read.facts (slot, valid_from) INCLUDE (vali
 CREATE INDEX facts_valid_until_idx ON read.facts (slot, valid_until) INCLUDE (valid_from, known_from, known_until, code)
     WHERE slot LIKE '/tier/%' AND NOT absent;
 CREATE INDEX facts_name_idx ON read.facts (customer_id) WHERE slot LIKE '/identity/%';
--- By another hash than the constraint: the planner, to whom both look alike, would else find a point slot by slot.
-CREATE INDEX facts_point_idx ON read.facts USING gist (uuid_hash_extended(customer_id, 2), valid, positions);
+-- By hashes, which are narrow: the tree keeps each of them as a range. That of the slot is the last column, so that it
+-- tells rectangles apart without having a say in which of them lie together; sixteen bits keep one in thousands.
+CREATE INDEX facts_point_idx ON read.facts USING gist (
+    uuid_hash(customer_id), valid, positions, ((hashtext(slot) % 32768)::smallint)
+);
 CREATE INDEX facts_beginning_idx ON read.facts (customer_id, lower(valid));
 COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
 COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
@@ -452,7 +444,70 @@ COMMENT ON COLUMN read.facts.rank IS 'Order of recording, which breaks ties of f
 COMMENT ON COLUMN read.facts.version IS 'Version of the event that holds the slot here.';
 COMMENT ON COLUMN read.facts.known_from IS 'The bounds of positions and valid again, open ends as the greatest value; null for slots that nobody is counted by.';
 COMMENT ON COLUMN read.facts.code IS 'The code of a tier, the staff id of an owner, empty for a tag; null for every other slot.';
-COMMENT ON CONSTRAINT facts_one_winner ON read.facts IS 'At any (known, valid) a slot has at most one value. Finds a customer''s rectangles by the hash of its id.';
+
+CREATE FUNCTION read.refuse_second_winner() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $body$
+DECLARE
+    second record;
+BEGIN
+    -- Whoever else adds rectangles to this table waits here for our end. The statements below are begun after that and
+    -- find what was committed by then, as nothing does in a transaction that has one snapshot for all of them.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = 'rectangles are added in READ COMMITTED transactions only';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('dossier rectangles', TG_RELID::bigint));
+    -- A rebuild fires this on the shadow of the table. Of a name that is looked up here the plan is kept all the same.
+    PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', TG_TABLE_SCHEMA), true);
+    -- Each rectangle finds itself, so a second one is one too many. The fence keeps this a search for each of them.
+    IF TG_OP = 'INSERT' THEN
+        SELECT added.customer_id, added.slot INTO second
+        FROM added CROSS JOIN LATERAL (
+            SELECT FROM facts
+            WHERE uuid_hash(facts.customer_id) = uuid_hash(added.customer_id)
+                AND (hashtext(facts.slot) % 32768)::smallint = (hashtext(added.slot) % 32768)::smallint
+                AND facts.customer_id = added.customer_id AND facts.slot = added.slot
+                AND facts.valid && added.valid AND facts.positions && added.positions
+            OFFSET 1
+        ) AS another
+        LIMIT 1;
+    ELSE
+        SELECT NEW.customer_id, NEW.slot INTO second
+        FROM facts
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(NEW.customer_id)
+            AND (hashtext(facts.slot) % 32768)::smallint = (hashtext(NEW.slot) % 32768)::smallint
+            AND facts.customer_id = NEW.customer_id AND facts.slot = NEW.slot
+            AND facts.valid && NEW.valid AND facts.positions && NEW.positions
+        OFFSET 1 LIMIT 1;
+    END IF;
+    IF FOUND THEN
+        -- Whose it is stands in the detail, which the server's log leaves out.
+        RAISE EXCEPTION USING
+            ERRCODE = 'exclusion_violation',
+            MESSAGE = 'a slot would have two values at one point of both times',
+            DETAIL = format('Rectangles of slot %s of customer %s overlap.', second.slot, second.customer_id),
+            SCHEMA = TG_TABLE_SCHEMA,
+            TABLE = TG_TABLE_NAME,
+            CONSTRAINT = 'facts_one_winner';
+    END IF;
+    RETURN NULL;
+END
+$body$;
+COMMENT ON FUNCTION read.refuse_second_winner() IS 'At any (known, valid) a slot has at most one value: refuses rectangles that overlap another one of their slot.';
+CREATE TRIGGER facts_one_winner AFTER INSERT ON read.facts REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION read.refuse_second_winner();
+-- What becomes smaller, as every rectangle does that is closed, comes to overlap nothing.
+CREATE TRIGGER facts_one_winner_still AFTER UPDATE ON read.facts
+    FOR EACH ROW WHEN (
+        NEW.customer_id <> OLD.customer_id OR NEW.slot <> OLD.slot
+        OR NOT NEW.valid <@ OLD.valid OR NOT NEW.positions <@ OLD.positions
+    ) EXECUTE FUNCTION read.refuse_second_winner();
+ALTER TABLE read.facts ENABLE ALWAYS TRIGGER facts_one_winner;
+ALTER TABLE read.facts ENABLE ALWAYS TRIGGER facts_one_winner_still;
+COMMENT ON TRIGGER facts_one_winner ON read.facts IS 'At any (known, valid) a slot has at most one value.';
 
 CREATE TABLE read.tally (
     slot text NOT NULL,

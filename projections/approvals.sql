@@ -36,7 +36,7 @@ FROM read.approvals
 LEFT JOIN LATERAL (
     SELECT value #>> '{}' AS staff
     FROM read.facts
-    WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(approvals.customer_id, 2)
+    WHERE uuid_hash(facts.customer_id) = uuid_hash(approvals.customer_id)
         AND facts.customer_id = approvals.customer_id AND positions @> %(position)s::bigint
         AND valid @> %(valid_at)s::timestamptz AND slot = '/owner/ACCOUNT_MANAGER' AND NOT absent
 ) AS owner ON true

@@ -56,7 +56,7 @@ FROM unnest(
         FROM (
             SELECT slot, value, version
             FROM read.facts
-            WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(asked.customer_id, 2)
+            WHERE uuid_hash(customer_id) = uuid_hash(asked.customer_id)
                 AND customer_id = asked.customer_id AND positions @> moment.position AND valid @> moment.valid_at
                 AND NOT absent
             OFFSET 0

@@ -15,6 +15,7 @@ ProjectionError
 └── RebuildRefused           nothing was switched; the live read models are as they were
     ├── AnotherRebuild       one is at work in this database already
     ├── SchemaTaken          a schema named as the shadow's is there, and is not ours
+    ├── RectanglesOverlap    of the rows computed anew, two give a slot a value at the same point of both times
     ├── TablesAltered        a live table was altered while its shadow was built
     └── NeverFree            the live tables were in use whenever they were to be switched, or ran away
 """
@@ -135,6 +136,15 @@ class SchemaTaken(RebuildRefused):
 
     def __init__(self) -> None:
         super().__init__("there is a schema named shadow that no rebuild made; rename it")
+
+
+class RectanglesOverlap(RebuildRefused):
+    """Two rectangles of a customer's slot have a point in common."""
+
+    def __init__(self, customer_id: UUID, slot: str) -> None:
+        super().__init__(f"rectangles of slot {slot} of customer {customer_id} overlap")
+        self.customer_id = customer_id
+        self.slot = slot
 
 
 class TablesAltered(RebuildRefused):

@@ -1,7 +1,7 @@
 """read.facts: every value a slot ever had, as rectangles of valid time by position of the log.
 
 Owns the table. What must stay true: at any (position, valid instant) the one rectangle that covers both says
-what the state function of time.md 4 says, and no two cover the same point (the table's own constraint).
+what the state function of time.md 4 says, and no two cover the same point: the table's triggers refuse it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection, Connection
+from psycopg.sql import SQL, Identifier
 
 from db.queries import load
 from domain.facts import ABSENT, Absent, Fact, Segment
@@ -21,6 +22,7 @@ from domain.fold import History
 from domain.slots import parent_of
 from domain.streams import StreamKind
 from domain.values import EARLIEST
+from projections.errors import RectanglesOverlap
 from projections.moves import Closing, Open, Positioned, Rectangle
 from projections.portfolio import tallies
 from projections.projection import Batch
@@ -35,7 +37,7 @@ class Facts:
     follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
-        # closings first: the constraint is checked row by row
+        # closings first: what is added is looked at as soon as it is there
         _close(connection, batch.moves.closings)
         _insert(connection, batch.moves.rectangles)
 
@@ -59,6 +61,13 @@ def load_open(
         "position": position,
     }
     return [_open(row) for row in connection.execute(_QUERIES["load_open"], params)]
+
+
+def refuse_overlaps(connection: Connection[Any], table: Identifier) -> None:
+    """Look at all rectangles of a table that was filled without its triggers. Raises RectanglesOverlap."""
+    found = connection.execute(SQL(_QUERIES["overlap"]).format(table=table)).fetchone()
+    if found is not None:
+        raise RectanglesOverlap(*found)
 
 
 def _touched(entries: Iterable[Positioned], histories: Mapping[UUID, History]) -> dict[tuple[UUID, str], datetime]:

@@ -7,9 +7,8 @@ SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, lower(fac
 FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamptz[])
     AS touched (customer_id, slot, instant)
 JOIN read.facts USING (customer_id, slot)
-WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(touched.customer_id, 0)
-    AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
-        = hashtextextended(touched.slot, uuid_hash_extended(touched.customer_id, 1))
+WHERE uuid_hash(facts.customer_id) = uuid_hash(touched.customer_id)
+    AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext(touched.slot) %% 32768)::smallint
     AND facts.positions @> %(position)s::bigint AND facts.valid && tstzrange(touched.instant, NULL);
 
 -- name: close
@@ -31,6 +30,22 @@ FROM unnest(
     customer_id, slot, value, absent, start, until, opened, closed, fact_from, rank, version
 );
 
+-- name: overlap
+-- A slot of which two rectangles have a point in common, if there is any; `table` is the live table or its shadow. Each
+-- rectangle of a slot that has several finds itself, so a second one is one too many; the fence keeps it a search.
+SELECT one.customer_id, one.slot
+FROM (SELECT customer_id, slot FROM {table} GROUP BY customer_id, slot HAVING count(*) > 1) AS several
+JOIN {table} AS one USING (customer_id, slot)
+CROSS JOIN LATERAL (
+    SELECT FROM {table} AS other
+    WHERE uuid_hash(other.customer_id) = uuid_hash(one.customer_id)
+        AND (hashtext(other.slot) % 32768)::smallint = (hashtext(one.slot) % 32768)::smallint
+        AND other.customer_id = one.customer_id AND other.slot = one.slot
+        AND other.valid && one.valid AND other.positions && one.positions
+    OFFSET 1
+) AS another
+LIMIT 1;
+
 -- name: forget
 -- Delete every row about a customer.
 DELETE FROM read.facts WHERE customer_id = %(customer_id)s;
@@ -39,7 +54,7 @@ DELETE FROM read.facts WHERE customer_id = %(customer_id)s;
 -- The facts that hold one customer's slots at a position and a valid instant.
 SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
 FROM read.facts
-WHERE uuid_hash_extended(customer_id, 2) = uuid_hash_extended(%(customer_id)s::uuid, 2)
+WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
     AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
     AND valid @> %(valid_at)s::timestamptz;
 
@@ -49,6 +64,6 @@ SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, facts.ver
        lower(facts.valid), upper(facts.valid)
 FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
 JOIN read.facts USING (customer_id)
-WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(wanted.customer_id, 2)
+WHERE uuid_hash(facts.customer_id) = uuid_hash(wanted.customer_id)
     AND facts.slot = ANY (%(slots)b::text[]) AND facts.positions @> %(position)s::bigint
     AND facts.valid @> %(valid_at)s::timestamptz;

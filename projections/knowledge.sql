@@ -8,9 +8,8 @@ WITH held AS MATERIALIZED (
     SELECT value, valid, version, lower(positions) AS opened,
            CASE WHEN upper(positions) <= %(position)s THEN upper(positions) END AS closed
     FROM read.facts
-    WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
-        AND hashtextextended(slot, uuid_hash_extended(customer_id, 1))
-            = hashtextextended(%(slot)s, uuid_hash_extended(%(customer_id)s::uuid, 1))
+    WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
+        AND (hashtext(slot) %% 32768)::smallint = (hashtext(%(slot)s) %% 32768)::smallint
         AND customer_id = %(customer_id)s AND slot = %(slot)s AND NOT absent AND lower(positions) <= %(position)s
         AND (%(value)s::text IS NULL OR value = %(value)s::text::jsonb)
 ), told AS (

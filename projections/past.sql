@@ -19,7 +19,7 @@ ORDER BY position DESC LIMIT 1;
 -- log that it is believed to lie between, both inclusive. As known_at never goes back, that holds if the first is known
 -- (or the log begins there) and not all are; where it does not hold, there is no row.
 WITH point AS MATERIALIZED (
-    SELECT place, customer_id, uuid_hash_extended(customer_id, 2) AS hash, known_at, valid_at, most,
+    SELECT place, customer_id, uuid_hash(customer_id) AS hash, known_at, valid_at, most,
            greatest(known_at, valid_at) AS beyond,
            CASE WHEN high IS NULL THEN low
                 ELSE (
@@ -69,7 +69,7 @@ SELECT place, point.position,
        slots, lines,
        number > 0 OR EXISTS (
            SELECT FROM read.facts
-           WHERE uuid_hash_extended(customer_id, 2) = hash
+           WHERE uuid_hash(customer_id) = hash
                AND customer_id = point.customer_id AND positions @> point.position
                AND valid && tstzrange(NULL, valid_at, '[]')
        ),
@@ -97,7 +97,7 @@ SELECT place, point.position,
                (
                    SELECT slot, value, absent, version, lower(valid), upper(valid)
                    FROM read.facts
-                   WHERE uuid_hash_extended(customer_id, 2) = hash
+                   WHERE uuid_hash(customer_id) = hash
                        AND customer_id = point.customer_id AND positions @> point.position
                        AND valid && tstzrange(beyond, NULL)
                        AND lower(valid) > beyond
@@ -118,7 +118,7 @@ FROM point, LATERAL (
     FROM (
         SELECT slot, value, absent
         FROM read.facts
-        WHERE uuid_hash_extended(customer_id, 2) = hash
+        WHERE uuid_hash(customer_id) = hash
             AND customer_id = point.customer_id AND positions @> point.position AND valid @> valid_at
         ORDER BY slot
     ) AS holder

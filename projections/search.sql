@@ -26,23 +26,22 @@ FROM read.changes AS identified
 WHERE identified.slot = %(identifier)s AND identified.slot LIKE '/identifiers/%%'
     AND (
         SELECT true FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended(identified.customer_id, 0)
-            AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
-                = hashtextextended(identified.slot, uuid_hash_extended(identified.customer_id, 1))
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(identified.customer_id)
+            AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext(identified.slot) %% 32768)::smallint
             AND facts.customer_id = identified.customer_id AND facts.slot = identified.slot
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
     )
     AND (%(after)s::uuid IS NULL OR identified.customer_id > %(after)s)
     AND (%(tier)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(identified.customer_id, 2)
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(identified.customer_id)
             AND facts.customer_id = identified.customer_id AND facts.value = %(tier)s::jsonb
             AND facts.slot LIKE '/tier/%%' AND (%(tier_slot)s::text IS NULL OR facts.slot = %(tier_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
     ))
     AND (%(owner)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(identified.customer_id, 2)
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(identified.customer_id)
             AND facts.customer_id = identified.customer_id AND facts.value = %(owner)s::jsonb
             AND facts.slot LIKE '/owner/%%' AND (%(owner_slot)s::text IS NULL OR facts.slot = %(owner_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
@@ -67,7 +66,7 @@ WHERE owned.value = %(owner)s::jsonb
     AND (%(after)s::uuid IS NULL OR owned.customer_id > %(after)s)
     AND (%(tier)s::jsonb IS NULL OR EXISTS (
         SELECT FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(owned.customer_id, 2)
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(owned.customer_id)
             AND facts.customer_id = owned.customer_id AND facts.value = %(tier)s::jsonb
             AND facts.slot LIKE '/tier/%%' AND (%(tier_slot)s::text IS NULL OR facts.slot = %(tier_slot)s)
             AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
@@ -113,7 +112,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(facts.slot, facts.value) AS slots
     FROM read.facts
-    WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
+    WHERE uuid_hash(facts.customer_id) = uuid_hash(registered.customer_id)
         AND facts.customer_id = registered.customer_id
         AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent
         AND (facts.slot LIKE '/identity/%%' OR facts.slot LIKE '/identifiers/%%'

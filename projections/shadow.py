@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier
 from db.queries import load
 from projections.errors import SchemaTaken, TablesAltered
 from projections.expected import Followed, Row
+from projections.facts import Facts, refuse_overlaps
 from projections.portfolio import tallies
 
 _QUERIES: Final = load("projections", "shadow.sql")
@@ -60,10 +61,15 @@ class Shadow:
             self.flush()
 
     def complete(self, positions: Mapping[str, int]) -> None:
-        """Give the filled tables all that the live ones have. `positions`: where the projections stood."""
+        """Give the filled tables all that the live ones have. `positions`: where the projections stood.
+
+        Raises RectanglesOverlap: the rows were there before the triggers that refuse such ones.
+        """
         self._run(text for step, text in self._definitions if step != _COLUMNS)
         for table in self.tables:
             self._connection.execute(_composed("analyze", shadow=Identifier("shadow", table.name)))
+            if table.name == Facts.name:
+                refuse_overlaps(self._connection, Identifier("shadow", table.name))
         tracked = {"names": list(positions), "positions": list(positions.values())}
         self._connection.execute(_QUERIES["track"], tracked)
 

@@ -92,6 +92,19 @@ WITH live AS (
     SELECT 3, relname, 0, replace(pg_get_statisticsobjdef(pg_statistic_ext.oid), ' read.', ' shadow.')
     FROM live JOIN pg_statistic_ext ON stxrelid = live.oid
     UNION ALL
+    SELECT 3, relname, 0, regexp_replace(pg_get_triggerdef(pg_trigger.oid), ' ON read\.', ' ON shadow.')
+    FROM live JOIN pg_trigger ON tgrelid = live.oid AND NOT tgisinternal
+    UNION ALL
+    SELECT 4, relname, 0, format('ALTER TABLE shadow.%%I %%s TRIGGER %%I', relname,
+                                 CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END,
+                                 tgname)
+    FROM live JOIN pg_trigger ON tgrelid = live.oid AND NOT tgisinternal AND tgenabled <> 'O'
+    UNION ALL
+    SELECT 4, relname, 0, format('COMMENT ON TRIGGER %%I ON shadow.%%I IS %%L', tgname, relname, description)
+    FROM live
+    JOIN pg_trigger ON tgrelid = live.oid AND NOT tgisinternal
+    JOIN pg_description ON objoid = pg_trigger.oid AND classoid = 'pg_trigger'::regclass
+    UNION ALL
     SELECT 4, relname, 0, format('COMMENT ON TABLE shadow.%%I IS %%L', relname, obj_description(oid, 'pg_class'))
     FROM live WHERE obj_description(oid, 'pg_class') IS NOT NULL
     UNION ALL

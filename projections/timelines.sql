@@ -29,9 +29,8 @@ WITH RECURSIVE touched (slot) AS (
                lower(positions) AS opened,
                CASE WHEN upper(positions) <= %(position)s THEN upper(positions) END AS closed
         FROM read.facts
-        WHERE uuid_hash_extended(customer_id, 0) = uuid_hash_extended(%(customer_id)s::uuid, 0)
-            AND hashtextextended(slot, uuid_hash_extended(customer_id, 1))
-                = hashtextextended(wanted.slot, uuid_hash_extended(%(customer_id)s::uuid, 1))
+        WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
+            AND (hashtext(slot) %% 32768)::smallint = (hashtext(wanted.slot) %% 32768)::smallint
             AND customer_id = %(customer_id)s AND slot = wanted.slot AND lower(positions) <= %(position)s
             AND (%(valid_at)s::timestamptz IS NULL OR valid @> %(valid_at)s)
             AND (

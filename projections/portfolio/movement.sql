@@ -76,13 +76,13 @@ WHERE (
         LIMIT 1
     ), (
         SELECT true FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(registered.customer_id)
             AND facts.customer_id = registered.customer_id AND facts.positions @> %(position)s::bigint
         LIMIT 1
     ) IS NULL);
 
 -- name: join_whole
--- Join by hashes. The planner takes a search for a customer's id in facts_one_winner for cheap, and it is not.
+-- Join by hashes. The planner takes a search for a customer's id in facts_point_idx for cheap, and it is not.
 SET LOCAL enable_nestloop = off;
 
 -- name: movements

@@ -77,7 +77,7 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
         LIMIT 1
     ), (
         SELECT true FROM read.facts
-        WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended(registered.customer_id, 2)
+        WHERE uuid_hash(facts.customer_id) = uuid_hash(registered.customer_id)
             AND facts.customer_id = registered.customer_id AND facts.positions @> %(position)s::bigint
         LIMIT 1
     ) IS NULL);
@@ -86,9 +86,8 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
 -- What a slot of one candidate holds; no row if nothing.
 SELECT facts.value
 FROM read.facts
-WHERE uuid_hash_extended(facts.customer_id, 0) = uuid_hash_extended({customer}, 0)
-    AND hashtextextended(facts.slot, uuid_hash_extended(facts.customer_id, 1))
-        = hashtextextended({slot}, uuid_hash_extended({customer}, 1))
+WHERE uuid_hash(facts.customer_id) = uuid_hash({customer})
+    AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext({slot}) %% 32768)::smallint
     AND facts.customer_id = {customer} AND facts.slot = {slot}
     AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent;
 
@@ -120,7 +119,7 @@ SELECT coalesce((
 -- What several slots of one candidate hold, as one object.
 SELECT jsonb_object_agg(facts.slot, facts.value) AS slots
 FROM read.facts
-WHERE uuid_hash_extended(facts.customer_id, 2) = uuid_hash_extended({customer}, 2)
+WHERE uuid_hash(facts.customer_id) = uuid_hash({customer})
     AND facts.customer_id = {customer} AND facts.slot = ANY ({slots}::text[])
     AND facts.positions @> %(position)s::bigint AND facts.valid @> %(valid_at)s::timestamptz AND NOT facts.absent;
 

@@ -10,12 +10,13 @@ import psycopg
 import pytest
 
 import db
+from tests.db.test_schema import FACT, STREAM
 
 TEXT = Path(db.__file__).with_name("citus.sql").read_text(encoding="utf-8")
 DISTRIBUTED = dict(re.findall(r"create_distributed_table\('([\w.]+)', '(\w+)'", TEXT))
 STAYING = dict(re.findall(r"^-- stays ([\w.]+): (\S.*)$", TEXT, re.MULTILINE))
-WIDENED = {(table, name): reason for table, name, reason in
-           re.findall(r"^-- widened ([\w.]+) (\w+): (\S.*)$", TEXT, re.MULTILINE)}  # fmt: skip
+REPLACED = {(table, name): reason for table, name, reason in
+            re.findall(r"^-- replaced ([\w.]+) (\w+): (\S.*)$", TEXT, re.MULTILINE)}  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +57,21 @@ def keys_without_column(catalogue: psycopg.Connection) -> set[tuple[str, str]]:
     return {(table, key) for table, key in found}
 
 
+def triggers_not_for_shards(catalogue: psycopg.Connection) -> set[tuple[str, str]]:
+    """Triggers of distributed tables that have a statement's rows in a table, or look up a table by its name."""
+    found = catalogue.execute(
+        """
+        SELECT wanted.name, tgname
+          FROM unnest(%s::text[]) AS wanted (name)
+          JOIN pg_trigger ON tgrelid = wanted.name::regclass AND NOT tgisinternal
+          JOIN pg_proc ON pg_proc.oid = tgfoid
+         WHERE tgnewtable IS NOT NULL OR tgoldtable IS NOT NULL OR prosrc ~ 'search_path'
+        """,
+        [list(DISTRIBUTED)],
+    )
+    return {(table, name) for table, name in found}
+
+
 def test_every_table_is_distributed_or_stays(catalogue: psycopg.Connection) -> None:
     assert not DISTRIBUTED.keys() & STAYING.keys()
     assert DISTRIBUTED.keys() | STAYING.keys() == tables(catalogue)
@@ -74,19 +90,26 @@ def test_all_of_a_customer_lies_on_one_machine(catalogue: psycopg.Connection) ->
     assert len(re.findall("colocate_with => 'ledger.event'", TEXT)) == len(DISTRIBUTED) - 1
 
 
-def test_keys_of_distributed_tables_contain_the_column_or_are_widened(catalogue: psycopg.Connection) -> None:
-    """What is found and not widened needs its lines in citus.sql; what is widened without need has lost its reason."""
-    assert keys_without_column(catalogue) == WIDENED.keys()
-
-
-def test_what_is_widened_is_made_anew_with_the_column(catalogue: psycopg.Connection) -> None:
-    statements = re.findall(r"^ALTER TABLE [^;]*;$", TEXT, re.MULTILINE)
-    assert set(re.findall(r"ALTER TABLE ([\w.]+) DROP CONSTRAINT (\w+);", TEXT)) == WIDENED.keys()
-    for statement in statements:
-        catalogue.execute(statement)
+def test_keys_of_distributed_tables_contain_the_column(catalogue: psycopg.Connection) -> None:
     assert keys_without_column(catalogue) == set()
-    kept = "SELECT conname FROM pg_constraint WHERE conrelid = 'read.facts'::regclass AND contype = 'x'"
-    assert catalogue.execute(kept).fetchall() == [("facts_one_winner",)]
+
+
+def test_triggers_of_distributed_tables_are_for_shards_or_replaced(catalogue: psycopg.Connection) -> None:
+    """What is found and not replaced needs its lines in citus.sql; what is replaced without need has no reason."""
+    assert triggers_not_for_shards(catalogue) == REPLACED.keys()
+
+
+def test_what_is_replaced_goes_and_a_key_with_the_column_keeps_the_promise(catalogue: psycopg.Connection) -> None:
+    dropped = re.findall(r"^DROP TRIGGER (\w+) ON ([\w.]+);$", TEXT, re.MULTILINE)
+    assert {(table, name) for name, table in dropped} == REPLACED.keys()
+    for statement in re.findall(r"^(?:DROP TRIGGER|ALTER TABLE) [^;]*;$", TEXT, re.MULTILINE):
+        catalogue.execute(statement)
+    assert triggers_not_for_shards(catalogue) == set()
+    assert keys_without_column(catalogue) == set()
+    catalogue.execute(FACT, [STREAM, "[2024-01-01Z,)", "[1,5)"])
+    with pytest.raises(psycopg.errors.ExclusionViolation) as caught:
+        catalogue.execute(FACT, [STREAM, "[2025-01-01Z,)", "[4,)"])
+    assert caught.value.diag.constraint_name == "facts_one_winner"
 
 
 def test_no_foreign_key_leads_from_a_distributed_table_or_to_one(catalogue: psycopg.Connection) -> None:
