@@ -1,15 +1,20 @@
 -- The read model of rectangles: the value of a slot, for which valid instants, as known at which positions.
 
 -- name: load_open
--- The rectangles, as known at a position, of the slots that a batch touches, from the instants it touches on.
+-- The rectangles, as known at a position, of the slots that a batch touches, from the instants it touches on. The fence
+-- keeps this a search for each of them: of a young table the planner would read all that is known, for every batch.
 SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, lower(facts.valid), upper(facts.valid),
        facts.fact_from, facts.rank, facts.version, facts.ctid::text
 FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamptz[])
     AS touched (customer_id, slot, instant)
-JOIN read.facts USING (customer_id, slot)
-WHERE uuid_hash(facts.customer_id) = uuid_hash(touched.customer_id)
-    AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext(touched.slot) %% 32768)::smallint
-    AND facts.positions @> %(position)s::bigint AND facts.valid && tstzrange(touched.instant, NULL);
+CROSS JOIN LATERAL (
+    SELECT *, ctid FROM read.facts
+    WHERE uuid_hash(facts.customer_id) = uuid_hash(touched.customer_id)
+        AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext(touched.slot) %% 32768)::smallint
+        AND facts.customer_id = touched.customer_id AND facts.slot = touched.slot
+        AND facts.positions @> %(position)s::bigint AND facts.valid && tstzrange(touched.instant, NULL)
+    OFFSET 0
+) AS facts;
 
 -- name: close
 -- End rectangles at a position; the rows were loaded in this transaction, so their places still hold.
