@@ -42,7 +42,7 @@ from ledger import codec, tree
 from ledger.frame import unframed
 from ledger.frontier import fill_in
 from ledger.kek import FileKek
-from projections import profile
+from projections import profile, stored_state
 from projections.expected import EVERY_FOLLOWED, expected_rows
 from projections.moves import Positioned
 from projections.portfolio import tallies
@@ -109,7 +109,7 @@ def form() -> str:
         for table, of_table in rows.items()
         for row in of_table
     ]
-    sources = [Path(__file__), *sorted(MIGRATIONS.glob("*.sql"))]
+    sources = [Path(__file__), Path(stored_state.__file__), *sorted(MIGRATIONS.glob("*.sql"))]
     content = repr(shape).encode() + b"".join(source.read_bytes() for source in sources)
     return hashlib.sha256(content).hexdigest()[:12]
 

@@ -343,13 +343,14 @@ CREATE TABLE read.profile (
     fold_version integer NOT NULL,
     state bytea NOT NULL
 )
--- Every write updates its customer's row in place; the free third of each page keeps that a HOT update, which
+-- Every write updates its customer's row in place; the free quarter of each page keeps that a HOT update, which
 -- touches no index. For the same reason no column but the key is indexed. A file of somewhat more than two kilobytes
--- stays in its row, of which two fit into the other two thirds: out of line each write puts down pieces with an index of
--- their own, and leaves the former ones to be vacuumed away. Rows are found by their key alone, so statistics change no
+-- stays in its row, of which two fit into the other three quarters: out of line each write puts down pieces with an index
+-- of their own, and leaves the former ones to be vacuumed away. Rows are found by their key alone, so statistics change no
 -- plan; gathered anew for every tenth of the customers written, they were a sixtieth of what a write costs.
-WITH (fillfactor = 67, toast_tuple_target = 2700, autovacuum_analyze_scale_factor = 2);
--- Not compressed: pglz on a long file's ten kilobytes was a third of what a write cost the server.
+WITH (toast_tuple_target = 2700, autovacuum_analyze_scale_factor = 2, fillfactor = 76);
+-- Compressed by whoever writes, and only where that keeps the row whole (projections/stored_state.py): pglz on a long
+-- file's ten kilobytes was a third of what a write cost the server.
 ALTER TABLE read.profile ALTER COLUMN state SET STORAGE EXTERNAL;
 COMMENT ON TABLE read.profile IS 'The current profile of a customer, written in the transaction of the write itself.';
 COMMENT ON COLUMN read.profile.version IS 'Version of the last event of the stream.';
@@ -358,7 +359,7 @@ COMMENT ON COLUMN read.profile.boundaries IS 'How many instants at which a fact 
 COMMENT ON COLUMN read.profile.as_of IS 'The instant the row has been folded forward to.';
 COMMENT ON COLUMN read.profile.next_boundary IS 'The next instant at which a known fact begins or ends; null when none is ahead.';
 COMMENT ON COLUMN read.profile.fold_version IS 'Version of the fold that wrote the row; a row of an older one is folded anew when loaded.';
-COMMENT ON COLUMN read.profile.state IS 'Per slot every fact that wins at some instant from as_of on.';
+COMMENT ON COLUMN read.profile.state IS 'Per slot every fact that wins at some instant from as_of on: JSON, or a zlib stream of it.';
 
 CREATE TABLE read.identifier (
     scheme text NOT NULL,

@@ -17,6 +17,8 @@ from domain.events import RecordedEvent
 from domain.facts import ABSENT, same_json
 from domain.file import CustomerFile
 from domain.slots import segments_of
+from projections import stored_state
+from projections.errors import StateMalformed
 from projections.expected import Followed, Row, instant_text
 from projections.profile import FOLD_VERSION, encode
 
@@ -144,8 +146,8 @@ def _same_column(name: str, expected: ProfileRow, row: ProfileRow) -> bool:
     if name != "state" or expected.state == row.state:
         return bool(getattr(expected, name) == getattr(row, name))
     try:
-        return same_json(orjson.loads(expected.state), orjson.loads(row.state))
-    except orjson.JSONDecodeError:
+        return same_json(stored_state.load(expected.state), stored_state.load(row.state))
+    except StateMalformed:
         return False
 
 

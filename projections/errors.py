@@ -2,6 +2,7 @@
 
 ProjectionError
 ├── FoldOutdated             a profile row of another fold version; fold the stream anew
+├── StateMalformed           a profile row says nothing that we write; a rebuild puts it right
 ├── PositionNotSealed        the log does not reach the asked position
 ├── NotKnownYet              the asked instant lies in the future, of which nothing can be known
 ├── ReadModelsBehind         the read models have not reached the position yet; wait for them (CatchUp)
@@ -38,6 +39,14 @@ class FoldOutdated(ProjectionError):
         super().__init__(f"the profile of {customer_id} was folded by version {fold_version} of the fold")
         self.customer_id = customer_id
         self.fold_version = fold_version
+
+
+class StateMalformed(ProjectionError):
+    """The state of a profile row is none that we write; `reason` tells nothing of what it says."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the state of a profile row cannot be read: {reason}")
+        self.reason = reason
 
 
 class PositionNotSealed(ProjectionError):

@@ -1,8 +1,8 @@
 """read.profile: one row per customer, the present file folded and ready, written with the events themselves.
 
-Owns the bytes of the column `state`. What must stay true: a decoded row equals the file that was encoded, so
-that deciding on a row is deciding on the stream. A change to the bytes or to the fold raises FOLD_VERSION; rows
-of another fold version are not decoded; whoever needs the file folds its stream anew.
+Owns what the column `state` says; how that is written down is in stored_state.py. What must stay true: a decoded row
+equals the file that was encoded, so that deciding on a row is deciding on the stream. A change to the bytes or to the
+fold raises FOLD_VERSION; rows of another fold version are not decoded; whoever needs the file folds its stream anew.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from domain.proposals import OpenProposal
 from domain.values import LATEST
 from ledger.plain import to_json
 from ledger.statements import FileChange, Joinable, Statement
+from projections import stored_state
 from projections.errors import FoldOutdated
 from projections.stored_slots import StoredSlots
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 
 _QUERIES: Final = load("projections", "profile.sql")
 _MOST_REMEMBERED: Final = 1000
@@ -60,7 +61,10 @@ class ProfileView:
         return Statement(_QUERIES["load"], {"customer_ids": arrays.uuids(customer_ids)})
 
     def decode(self, row: Sequence[Any]) -> CustomerFile | None:
-        """The file in a row of `load`; None for a row of another fold version, to be folded anew."""
+        """The file in a row of `load`; None for a row of another fold version, to be folded anew.
+
+        Raises StateMalformed.
+        """
         customer_id, columns = row[0], tuple(row[1:-1])
         files = self._remembered  # `forget` may put others in their place meanwhile
         remembered = files.get(customer_id)
@@ -121,7 +125,7 @@ class CurrentRow(NamedTuple):
     state: bytes
 
     def file(self, customer_id: UUID) -> CustomerFile:
-        """The file that the row says, folded up to `as_of`. Raises FoldOutdated."""
+        """The file that the row says, folded up to `as_of`. Raises FoldOutdated, StateMalformed."""
         file = decode(customer_id, self)
         if file is None:
             raise FoldOutdated(customer_id, self.fold_version)
@@ -155,15 +159,18 @@ def encode(file: CustomerFile) -> bytes:
             "holds": [_fields(hold) for hold in file.privacy.holds.values()],
             "erased": {str(subject): by for subject, by in file.privacy.erased.items()},
         }
-    return orjson.dumps(state, option=orjson.OPT_UTC_Z)
+    return stored_state.dump(state)
 
 
 def decode(customer_id: UUID, row: Sequence[Any]) -> CustomerFile | None:
-    """The file from (version, profile_version, boundaries, as_of, fold_version, state); None if outdated."""
+    """The file from (version, profile_version, boundaries, as_of, fold_version, state); None if outdated.
+
+    Raises StateMalformed.
+    """
     version, profile_version, boundaries, as_of, fold_version, state = row
     if fold_version != FOLD_VERSION:
         return None
-    content = orjson.loads(state)
+    content = stored_state.load(state)
     requests = map(_request, content["requests"])
     return CustomerFile(
         customer_id,

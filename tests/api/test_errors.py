@@ -21,6 +21,8 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     projections.AnotherRunner,
     # the profile's route folds the stream instead
     projections.FoldOutdated,
+    # a row that somebody damaged: unexpected, and told in the log
+    projections.StateMalformed,
     # the write path tries again, or answers Overloaded
     ledger.AppendConflict,
     ledger.StreamMoved,

@@ -18,10 +18,11 @@ from domain.events.lifecycle import CustomerKind, CustomerRegistered
 from domain.file import CustomerFile
 from ledger.errors import AppendConflict
 from ledger.statements import FileChange, Statement
-from projections.errors import FoldOutdated
+from projections.errors import FoldOutdated, StateMalformed
 from projections.identifiers import IdentifierView
 from projections.profile import CurrentRow, ProfileView, current
 from tests.make import RECORDING_STARTS, Stream
+from tests.projections.long_files import a_long_stream
 from tests.projections.world import World
 
 REGISTERED = CustomerRegistered(customer_kind=CustomerKind.ORGANISATION)
@@ -93,6 +94,47 @@ def test_a_loaded_file_knows_when_it_must_be_folded_forward(world: World) -> Non
         draft = loaded.copy()
         draft.advance(moment)
         assert draft == folded
+
+
+def test_a_long_file_stays_in_its_row_whenever_it_is_saved(world: World) -> None:
+    stream = a_long_stream()
+    for number in range(3):
+        stream.attribute("number", number)
+        save(world, FileChange(frozenset(), the_file(stream)))
+    found = now_of(world, stream.customer_id)
+    assert found is not None
+    assert found[0].file(stream.customer_id) == the_file(stream)
+    with psycopg.connect(world.conninfo) as connection:
+        sizes = connection.execute(
+            "SELECT octet_length(state), pg_relation_size(reltoastrelid) FROM read.profile, pg_class"
+            " WHERE pg_class.oid = 'read.profile'::regclass"
+        ).fetchall()
+    ((length, out_of_line),) = sizes
+    assert length < 2000, "as it is, it has 3,500 bytes"
+    assert out_of_line == 0
+
+
+def test_a_long_file_that_was_saved_is_met_again_and_not_taken_apart(world: World) -> None:
+    stream = a_long_stream()
+    view, file = ProfileView(), the_file(stream)
+    world.record([], inline=view.statements([FileChange(frozenset(), file)]))
+    (row,) = rows(world, view.load([stream.customer_id]))
+    assert view.decode(row) is file
+    assert ProfileView().decode(row) == file
+
+
+def test_a_row_that_says_nothing_that_we_write_is_named(world: World) -> None:
+    stream = a_long_stream()
+    save(world, FileChange(frozenset(), the_file(stream)))
+    with psycopg.connect(world.conninfo) as connection:
+        connection.execute("UPDATE read.profile SET state = substr(state, 1, 1000)")
+    found = now_of(world, stream.customer_id)
+    assert found is not None
+    with pytest.raises(StateMalformed):
+        found[0].file(stream.customer_id)
+    (row,) = rows(world, ProfileView().load([stream.customer_id]))
+    with pytest.raises(StateMalformed):
+        ProfileView().decode(row)
 
 
 def test_saving_again_replaces_the_row(world: World) -> None:

@@ -24,9 +24,11 @@ from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from db.postgres_binaries import find_bindir
 from ledger.scrubbing import Report, scrub_erasures
+from projections import stored_state
 from projections.rebuild import Watch, rebuild
 from tests.canary import files_with, has_canary, new_canary
 from tests.checker import check
+from tests.projections.long_files import long_text
 from tests.scenarios.client import PHONE, File
 from tests.scenarios.every_answer import answers
 from tests.scenarios.service import Service, wait_until
@@ -75,7 +77,14 @@ class House:
             samples,
         )
         forms = [f"%{form}%" for canary in canaries for form in (canary, canary.encode().hex())]
-        return [name for (name,) in names if self.query(_SAYING.format(table=SQL(name)), forms)]
+        saying = {name for (name,) in names if self.query(_SAYING.format(table=SQL(name)), forms)}
+        compressed = {"read.profile"} if not samples and has_canary(self.compressed_states(), *canaries) else set[str]()
+        return sorted(saying | compressed)
+
+    def compressed_states(self) -> bytes:
+        """What the profile rows say in which no text can be found as they are."""
+        states = [state for (state,) in self.query("SELECT state FROM read.profile") if not state.startswith(b"{")]
+        return b"".join(orjson.dumps(stored_state.load(state)) for state in states)
 
     def dump(self) -> bytes:
         """All of the database, as a backup has it."""
@@ -125,6 +134,14 @@ def a_contact_in_a_long_file(house: House) -> Told:
     return a_contact_in_a_file(house, _MANY_EVENTS)
 
 
+def a_contact_in_a_compressed_file(house: House) -> Told:
+    told = a_contact_in_a_file(house, events=10)
+    for number in range(8):
+        told.file.record("/attributes", key=f"field_{number}", value=long_text(number, 300))
+    assert has_canary(house.compressed_states(), *told.canaries)
+    return told
+
+
 def an_individual(house: House) -> Told:
     canaries = [new_canary() for _ in range(8)]
     name, number, line, pain, attribute, why, contact, note = canaries
@@ -162,7 +179,7 @@ def everywhere(house: House, told: Told) -> dict[str, list[str]]:
 
 
 def secrets_of(house: House, told: Told) -> list[bytes]:
-    """The beginnings of the subject's wrapped key and of what it encrypted."""
+    """The beginnings of the subject's wrapped key and of what it encrypted; the end of a profile that is compressed."""
     keys = house.query("SELECT wrapped FROM keys.subject_key WHERE subject = %s", told.subject)
     texts = house.query(
         "SELECT ct FROM ledger.payload JOIN ledger.event USING (stream, version) WHERE stream = %s"
@@ -170,11 +187,19 @@ def secrets_of(house: House, told: Told) -> list[bytes]:
         told.file.customer_id,
         told.subject,
     )
-    return [bytes(row[0])[:_ENOUGH_BYTES] for row in keys + texts]
+    states = house.query("SELECT state FROM read.profile WHERE customer_id = %s", told.file.customer_id)
+    compressed = [state[-_ENOUGH_BYTES:] for (state,) in states if not state.startswith(b"{")]
+    return [bytes(row[0])[:_ENOUGH_BYTES] for row in keys + texts] + compressed
 
 
 @pytest.mark.parametrize(
-    "tell", [a_contact_in_a_file, pytest.param(a_contact_in_a_long_file, marks=pytest.mark.long), an_individual]
+    "tell",
+    [
+        a_contact_in_a_file,
+        pytest.param(a_contact_in_a_long_file, marks=pytest.mark.long),
+        a_contact_in_a_compressed_file,
+        an_individual,
+    ],
 )
 def test_what_was_erased_is_nowhere(house: House, tell: Any) -> None:
     told = tell(house)
