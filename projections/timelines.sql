@@ -2,28 +2,15 @@
 
 -- name: rectangles
 -- A page of rectangles as far as they are known at a position, by slot, by the position from which on they are known,
--- and by the instant from which on they hold; closed at a later position, they are still open. The slots are walked
--- along an index, one step each, so that a page costs its own slot's rectangles and not the whole file's.
-WITH RECURSIVE touched (slot) AS (
-    (
-        SELECT slot FROM read.changes
-        WHERE customer_id = %(customer_id)s AND (%(after_slot)s::text IS NULL OR slot >= %(after_slot)s)
-        ORDER BY slot LIMIT 1
-    )
-    UNION ALL
-    SELECT (
-        SELECT slot FROM read.changes
-        WHERE customer_id = %(customer_id)s AND slot > touched.slot
-        ORDER BY slot LIMIT 1
-    )
-    FROM touched WHERE slot IS NOT NULL
+-- and by the instant from which on they hold; closed at a later position, they are still open. The slots come from the
+-- changes, which one index has all of; then a page costs its own slots' rectangles and not the whole file's.
+WITH touched AS MATERIALIZED (
+    SELECT DISTINCT slot FROM read.changes
+    WHERE customer_id = %(customer_id)s AND (%(after_slot)s::text IS NULL OR slot >= %(after_slot)s)
+        AND (%(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/'))
 ), page AS MATERIALIZED (
     SELECT rectangle.*
-    FROM (
-        SELECT slot FROM touched
-        WHERE %(path)s::text IS NULL OR slot = %(path)s OR starts_with(slot, %(path)s || '/')
-        ORDER BY slot
-    ) AS wanted
+    FROM (SELECT slot FROM touched ORDER BY slot) AS wanted
     CROSS JOIN LATERAL (
         SELECT slot, value, absent, version, lower(valid) AS valid_from, upper(valid) AS valid_to,
                lower(positions) AS opened,
