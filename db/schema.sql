@@ -576,26 +576,24 @@ COMMENT ON FUNCTION read.event_json IS 'An event as histories show it; members t
 
 CREATE TABLE read.changes (
     customer_id uuid NOT NULL,
-    version bigint NOT NULL CHECK (version >= 0),
-    slot text NOT NULL,
     position bigint NOT NULL CHECK (position >= 1),
+    version integer NOT NULL CHECK (version >= 0),
+    old_version integer CHECK (old_version >= 0),
     place smallint NOT NULL CHECK (place >= 0),
-    old_absent boolean NOT NULL,
-    new_absent boolean NOT NULL,
     kind text NOT NULL CHECK (kind IN ('CHANGE', 'CORRECTION', 'LATE')),
-    old_version bigint CHECK (old_version >= 0),
+    slot text NOT NULL,
     PRIMARY KEY (customer_id, version, slot)
 );
 -- Changes are looked up by event; by slot only where they correct something.
 CREATE INDEX changes_correction_idx ON read.changes (customer_id, slot, position) WHERE kind = 'CORRECTION';
--- Who moved this slot, whosever it is; in the order of bytes, where what slots begin with is one stretch.
-CREATE INDEX changes_search_idx ON read.changes (slot COLLATE "C", position);
+-- Who moved this slot, whosever it is; in the order of bytes, where what slots begin with is one stretch. Of positions it
+-- knows the 1024 that they are among: changes of one slot share an entry, and a page sorts no more than those.
+CREATE INDEX changes_search_idx ON read.changes (slot COLLATE "C", (position >> 10));
 CREATE INDEX changes_identifier_idx ON read.changes (slot, customer_id) WHERE slot LIKE '/identifiers/%';
 COMMENT ON TABLE read.changes IS 'The audit trail: per event the slots it moved; from what to what stands in read.events.changes.';
-COMMENT ON COLUMN read.changes.place IS 'Where in that array, from 0.';
-COMMENT ON COLUMN read.changes.old_absent IS 'True when a fact had said that there is no value; false also when nothing was known.';
-COMMENT ON COLUMN read.changes.new_absent IS 'True when a fact says that there is no value; false also when nothing is known.';
+COMMENT ON COLUMN read.changes.version IS 'Of the event. No customer''s stream comes near the end of these numbers.';
 COMMENT ON COLUMN read.changes.old_version IS 'Version of the event that held the slot before; null when none did.';
+COMMENT ON COLUMN read.changes.place IS 'Where in that array, from 0.';
 
 CREATE TABLE read.access (
     stream uuid NOT NULL,

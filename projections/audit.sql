@@ -37,7 +37,8 @@ WITH candidate AS MATERIALIZED (
         SELECT customer_id, version, position
         FROM read.changes
         WHERE slot COLLATE "C" = wanted.name AND position > %(after)s AND position <= %(up_to)s
-        ORDER BY position
+            AND position >> 10 >= %(after)s >> 10 AND position >> 10 <= %(up_to)s >> 10  -- what the index knows of them
+        ORDER BY position >> 10, position
         LIMIT %(most)s
     ) AS moved
     ORDER BY moved.position

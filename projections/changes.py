@@ -43,8 +43,6 @@ class Changes:
             "slots": [move.slot for move in moves],
             "positions": [move.position for move in moves],
             "places": list(places),
-            "old_absent": [_is_absent(move.before) for move in moves],
-            "new_absent": [_is_absent(move.after) for move in moves],
             "kinds": [kind_of(move) for move in moves],
             "old_versions": [move.before.version if move.before else None for move in moves],
         }
@@ -91,10 +89,6 @@ def changes_json(moves: Iterable[Move]) -> str:
 
 def _value(name: str, fact: Fact | None) -> dict[str, Any]:
     return {} if fact is None or fact.value is ABSENT else {name: fact.value}
-
-
-def _is_absent(fact: Fact | None) -> bool:
-    return fact is not None and fact.value is ABSENT
 
 
 def approved_by(body: Mapping[str, Any]) -> str | None:

@@ -3,12 +3,11 @@
 -- name: insert
 -- Add the changes of a batch.
 INSERT INTO read.changes (
-    customer_id, version, slot, position, place, old_absent, new_absent, kind, old_version
+    customer_id, position, version, old_version, place, kind, slot
 )
 SELECT * FROM unnest(
-    %(customer_ids)b::uuid[], %(versions)b::bigint[], %(slots)b::text[], %(positions)b::bigint[],
-    %(places)b::smallint[], %(old_absent)b::boolean[], %(new_absent)b::boolean[], %(kinds)b::text[],
-    %(old_versions)b::bigint[]
+    %(customer_ids)b::uuid[], %(positions)b::bigint[], %(versions)b::integer[], %(old_versions)b::integer[],
+    %(places)b::smallint[], %(kinds)b::text[], %(slots)b::text[]
 );
 
 -- name: forget

@@ -31,8 +31,7 @@ ORDER BY customer_id;
 
 -- name: changes
 -- The audit trail, of all customers or of some.
-SELECT customer_id::text, version::text, slot, position::text, place::text, old_absent::text, new_absent::text,
-       kind, old_version::text
+SELECT customer_id::text, position::text, version::text, old_version::text, place::text, kind, slot
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;

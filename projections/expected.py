@@ -114,17 +114,14 @@ def _events(known: Known) -> Iterator[Row]:
 def _changes(known: Known) -> Iterator[Row]:
     customer_id = _customer_id(known)
     for place, move in placed(known.moves.moves):
-        envelope, before, after = move.event.envelope, move.before, move.after
         yield (
             customer_id,
-            str(envelope.version),
-            move.slot,
             str(move.position),
+            str(move.event.envelope.version),
+            str(move.before.version) if move.before else None,
             str(place),
-            _boolean(before is not None and before.value is ABSENT),
-            _boolean(after is not None and after.value is ABSENT),
             kind_of(move),
-            str(before.version) if before else None,
+            move.slot,
         )
 
 
@@ -221,11 +218,11 @@ EVENTS: Final = Followed(
 )  # fmt: skip
 CHANGES: Final = Followed(
     "changes",
-    ("customer_id", "version", "slot", "position", "place", "old_absent", "new_absent", "kind", "old_version"),
+    ("customer_id", "position", "version", "old_version", "place", "kind", "slot"),
     (),
     _changes,
-    (lambda row: row[1:3],),
-    lambda row: f"{row[1]} {row[2]}",
+    (lambda row: (row[2], row[6]),),
+    lambda row: f"{row[2]} {row[6]}",
 )
 ACCESS: Final = Followed(
     "access",

@@ -40,9 +40,6 @@ SELECT value::text,
        first_version, first_opened, (SELECT known_at FROM ledger.log WHERE idx = first_opened - 1), first_valid,
        last_version, last_opened, (SELECT known_at FROM ledger.log WHERE idx = last_opened - 1), last_valid,
        ended, (SELECT known_at FROM ledger.log WHERE idx = ended - 1),
-       (
-           SELECT version FROM read.changes
-           WHERE customer_id = %(customer_id)s AND slot = %(slot)s AND position = ended
-       )
+       (SELECT version FROM read.events WHERE customer_id = %(customer_id)s AND position = ended)
 FROM spans
 ORDER BY first_opened, first_version;

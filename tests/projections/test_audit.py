@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -190,6 +191,33 @@ def test_a_page_that_looked_through_enough_says_where_to_go_on(world: World) -> 
             after = page.go_on_after
 
     assert world.read(ask) == [(0, 20), (0, 40), (1, 52), (0, None)]
+
+
+def test_a_search_by_path_follows_the_log_however_far_apart_events_are_and_their_rows_lie(
+    world: World,
+) -> None:
+    stream = registered()
+    for number in range(20):
+        stream.attribute("a", number)
+    world.project(*stream.events)
+    with psycopg.connect(world.conninfo) as connection:
+        for event in reversed(stream.events):  # the later, the further to the front
+            for table in ("changes", "events"):
+                connection.execute(
+                    f"UPDATE read.{table} SET position = position * 300 WHERE version = {event.envelope.version}"  # noqa: S608
+                )
+
+    async def ask(connection: AsyncConnection[Any]) -> Items:
+        await connection.execute("SET enable_seqscan = off")
+        items: Items = []
+        after: int | None = 600
+        while after is not None:
+            wanted = AuditFilter(path="/attributes/a")
+            found, after = await search(connection, 6000, wanted, limit=2, after=after, most_looked_at=3)
+            items += found
+        return items
+
+    assert [item["position"] for item in world.read(ask)] == list(range(900, 6001, 300))
 
 
 def test_a_path_of_too_many_slots_is_looked_for_along_the_log(world: World) -> None:

@@ -149,7 +149,7 @@ def test_a_difference_names_its_customer_and_no_value(connection: Connection[Any
 
 
 def test_a_row_that_stands_twice_is_surplus() -> None:
-    row = (str(ACME), "1", "/a", "1", "0", "false", "false", "CHANGE", None)
+    row = (str(ACME), "1", "1", None, "0", "CHANGE", "/a")
     found = list(row_differences(CHANGES, ACME, [row], [row, row]))
     assert found == [Difference("read.changes", ACME, "1 /a", "does not follow from the log")]
 

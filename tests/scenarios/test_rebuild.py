@@ -196,7 +196,7 @@ def _damage_and_rebuild(service: Service, environment: dict[str, str], customer_
     damages = {
         f"UPDATE read.facts SET value = '77' {of_customer} AND value = '1' AND upper(positions) IS NULL": "facts",  # noqa: S608
         f"DELETE FROM read.events {of_customer} AND version = 2": "events",  # noqa: S608
-        f"UPDATE read.changes SET old_absent = true {of_customer} AND version = 8": "changes",  # noqa: S608
+        f"UPDATE read.changes SET place = 7 {of_customer} AND version = 8": "changes",  # noqa: S608
         f"UPDATE read.profile SET boundaries = 7 {of_customer}": "profile",  # noqa: S608
         f"DELETE FROM read.identifier {of_customer}": "identifier",  # noqa: S608
     }
