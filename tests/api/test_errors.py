@@ -38,6 +38,7 @@ _NEVER_A_REQUESTS_ANSWER: set[type[Exception]] = {
     # an operator's verbs end in them
     projections.StreamUnreadable,
     projections.AnotherRebuild,
+    projections.RectanglesOverlap,
     projections.SchemaTaken,
     projections.TablesAltered,
     projections.NeverFree,
