@@ -208,6 +208,7 @@ def test_what_was_erased_is_nowhere(house: House, tell: Any) -> None:
     house.query("CHECKPOINT")
     secrets = secrets_of(house, told)
     assert secrets
+    assert files_with(house.folder, secrets[-1]), "a compressed profile, where there is one"
     for canary in told.canaries:
         assert house.tables_with(canary), "each one is to be found in the first place"
     before = everywhere(house, told)
