@@ -530,6 +530,8 @@ CREATE TABLE read.events (
     effective_from timestamptz,
     effective_to timestamptz,
     event_id uuid NOT NULL,
+    shared_from integer CHECK (shared_from >= 1),
+    shared_length integer CHECK (shared_length >= 1),
     is_decision boolean NOT NULL,
     may_be_sensitive boolean NOT NULL,
     type text NOT NULL,
@@ -537,7 +539,8 @@ CREATE TABLE read.events (
     envelope jsonb NOT NULL CHECK (envelope ? 'actor'),
     data text NOT NULL,
     changes text NOT NULL,
-    PRIMARY KEY (customer_id, version)
+    PRIMARY KEY (customer_id, version),
+    CHECK ((shared_from IS NULL) = (shared_length IS NULL))
 );
 CREATE INDEX events_customer_position_idx ON read.events (customer_id, position);
 -- The audit trail of all customers is searched along these.
@@ -554,7 +557,9 @@ COMMENT ON COLUMN read.events.effective_from IS 'Null for a decision, which happ
 COMMENT ON COLUMN read.events.effective_to IS 'Null when no end is known.';
 COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says; never empty.';
 COMMENT ON COLUMN read.events.data IS 'The event''s own content. JSON, kept as text: it is given out as it came.';
-COMMENT ON COLUMN read.events.changes IS 'A JSON array of the slots that the event moved, by name, from what to what; kept as text.';
+COMMENT ON COLUMN read.events.changes IS 'A JSON array of the slots that the event moved, by name, from what to what; kept as text, with a mark in place of one long text (see changes_json).';
+COMMENT ON COLUMN read.events.shared_from IS 'Where in data that text begins, in characters, the first of which is 1; null when there is none.';
+COMMENT ON COLUMN read.events.shared_length IS 'How many characters of data it is, quotes included; null when there is none.';
 
 -- Takes columns and not a row: what depends on the type of the table's rows would be in the way of its successor.
 CREATE FUNCTION read.event_json(
@@ -573,6 +578,13 @@ RETURN concat(
     ',"data":', data, ',', substr(envelope::text, 2)
 );
 COMMENT ON FUNCTION read.event_json IS 'An event as histories show it; members that nobody stated are left out, but for the times.';
+
+-- The mark is no JSON that is ever stored: no slash is escaped there.
+CREATE FUNCTION read.changes_json(changes text, data text, shared_from integer, shared_length integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN shared_from IS NULL THEN changes
+            ELSE replace(changes, '"\/":0', '"new":' || substr(data, shared_from, shared_length)) END;
+COMMENT ON FUNCTION read.changes_json IS 'What an event moved, as histories show it: with the text for which a mark stands in its row.';
 
 CREATE TABLE read.changes (
     customer_id uuid NOT NULL,

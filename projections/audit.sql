@@ -52,7 +52,8 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to, changes
+        SELECT type, actor, recorded_at, effective_from, effective_to,
+               read.changes_json(changes, data, shared_from, shared_length) AS changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -95,7 +96,8 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to, changes
+        SELECT type, actor, recorded_at, effective_from, effective_to,
+               read.changes_json(changes, data, shared_from, shared_length) AS changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -138,7 +140,8 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to, changes
+        SELECT type, actor, recorded_at, effective_from, effective_to,
+               read.changes_json(changes, data, shared_from, shared_length) AS changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1
@@ -181,7 +184,8 @@ LEFT JOIN LATERAL (
     SELECT customer_id, version, position
     FROM candidate
     CROSS JOIN LATERAL (
-        SELECT type, actor, recorded_at, effective_from, effective_to, changes
+        SELECT type, actor, recorded_at, effective_from, effective_to,
+               read.changes_json(changes, data, shared_from, shared_length) AS changes
         FROM read.events
         WHERE events.customer_id = candidate.customer_id AND events.version = candidate.version
         LIMIT 1

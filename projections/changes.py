@@ -12,12 +12,12 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from psycopg import Connection
 
 from db.queries import load
 from domain.facts import ABSENT, Fact
 from domain.streams import StreamKind
+from projections.long_texts import Shared, shared
 from projections.moves import Move
 from projections.projection import Batch
 
@@ -78,13 +78,18 @@ def placed(moves: Iterable[Move]) -> list[tuple[int, Move]]:
     return [numbered for of_event in by_event(moves).values() for numbered in enumerate(of_event)]
 
 
-def changes_json(moves: Iterable[Move]) -> str:
-    """What one event moved, as histories show it: `old` or `new` is left out where there was, or is, no value."""
-    changes = (
-        {"path": move.slot, "kind": kind_of(move), **_value("old", move.before), **_value("new", move.after)}
-        for move in moves
+def changes_json(moves: Iterable[Move], data: str) -> Shared:
+    """What one event of this content moved, as histories show it, but for a long text that stands in the content.
+
+    `old` or `new` is left out where there was, or is, no value.
+    """
+    return shared(
+        [
+            {"path": move.slot, "kind": kind_of(move), **_value("old", move.before), **_value("new", move.after)}
+            for move in moves
+        ],
+        data,
     )
-    return orjson.dumps(list(changes)).decode()
 
 
 def _value(name: str, fact: Fact | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ anyway, as a shadow of the live ones, the server holds both tables against each 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from heapq import merge
 from itertools import groupby, islice
 from operator import itemgetter
@@ -349,11 +350,16 @@ def _of_table(query: str, schema: str, table: Followed) -> Composed:
 
 
 def _plain(table: Followed, row: Row) -> Row:
-    """The row with its JSON as `expected_rows` writes it; what is no object and no list is written alike."""
+    """The row with its JSON as `expected_rows` writes it; what is no object and no list is written alike.
+
+    Nor is what is no JSON: it differs from everything.
+    """
+    row = table.told(row)
     for number in table.json_columns:
         text = row[number]
-        if text is not None and text[0] in "{[":
-            row = (*row[:number], json_text(orjson.loads(text)), *row[number + 1 :])
+        if text and text[0] in "{[":
+            with suppress(orjson.JSONDecodeError):
+                row = (*row[:number], json_text(orjson.loads(text)), *row[number + 1 :])
     return row
 
 

@@ -66,6 +66,7 @@ def row_differences(
     table: Followed, customer_id: UUID, expected: Sequence[Row], held: Sequence[Row]
 ) -> Iterator[Difference]:
     """What is wrong with the rows that a table holds of a customer."""
+    expected, held = (list(map(table.told, rows)) for rows in (expected, held))
     wanted, found = set(expected), set[Row]()
     surplus: list[Row] = []
     for row in held:
@@ -108,7 +109,10 @@ def _different_columns(table: Followed, expected: Row, held: Row) -> list[str]:
 
 
 def _same_json_text(left: str | None, right: str | None) -> bool:
-    return left is not None and right is not None and same_json(orjson.loads(left), orjson.loads(right))
+    try:
+        return left is not None and right is not None and same_json(orjson.loads(left), orjson.loads(right))
+    except orjson.JSONDecodeError:
+        return False
 
 
 # --- read models written with the events ----------------------------------------------------------------------------

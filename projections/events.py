@@ -1,7 +1,8 @@
 """read.events: every event of the log, decrypted, and how a history shows it.
 
 Owns the table. What must stay true: `read.event_json` of a row's columns is what `body_of` says of the event; no
-column says what another one does. What histories give out as it is, is kept as the text that it is given out as.
+column says what another one does, nor a long text twice (long_texts.py). What histories give out as it is, is kept as
+the text that it is given out as.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from domain.slots import Sensitivity
 from domain.streams import StreamKind
 from ledger.plain import says_something, to_json
 from projections.changes import by_event, changes_json
-from projections.moves import Moves, Positioned
+from projections.long_texts import Span
+from projections.moves import Move, Moves, Positioned
 from projections.projection import Batch
 
 _QUERIES: Final = load("projections", "events.sql")
@@ -70,6 +72,8 @@ class Events:
             "envelopes": [texts.envelope for texts in told],
             "data": [texts.data for texts in told],
             "changes": [texts.changes for texts in told],
+            "shared_from": [texts.shared and texts.shared.start for texts in told],
+            "shared_length": [texts.shared and texts.shared.length for texts in told],
             "may_be_sensitive": [texts.may_be_sensitive for texts in told],
         }
         connection.execute(_QUERIES["insert"], columns)
@@ -79,29 +83,31 @@ class Events:
 
 
 class Texts(NamedTuple):
-    """What a row says in JSON: what was stated in the envelope and has no column of its own, content, moved slots."""
+    """What a row says in JSON: what was stated in the envelope and has no column of its own, content, moved slots.
+
+    `shared`: where in the content the text is that is left out of the moved slots, if one is.
+    """
 
     envelope: str
     data: str
     changes: str
+    shared: Span | None
 
     @property
     def may_be_sensitive(self) -> bool:
         """Whether anything SENSITIVE may be in them, for the record of who saw the event."""
-        return highest_in("".join(self).encode()) is Sensitivity.SENSITIVE
+        return highest_in(f"{self.envelope}{self.data}{self.changes}".encode()) is Sensitivity.SENSITIVE
 
 
 def texts_of(entries: Iterable[Positioned], moves: Moves) -> list[Texts]:
     """The texts of events, of which `moves` tells what they did to slots."""
     moved = by_event(moves.moves)
-    return [
-        Texts(
-            to_json(_stated(entry.event.envelope, _IN_COLUMNS)).decode(),
-            to_json(entry.event.payload).decode(),
-            changes_json(moved.get(entry.position, ())),
-        )
-        for entry in entries
-    ]
+    return [_texts(entry.event, moved.get(entry.position, ())) for entry in entries]
+
+
+def _texts(event: RecordedEvent, moved: Iterable[Move]) -> Texts:
+    data = to_json(event.payload).decode()
+    return Texts(to_json(_stated(event.envelope, _IN_COLUMNS)).decode(), data, *changes_json(moved, data))
 
 
 def body_of(position: int, event: RecordedEvent) -> bytes:

@@ -3,12 +3,13 @@
 -- name: insert
 -- Add the events of a batch.
 INSERT INTO read.events (
-    customer_id, version, position, recorded_at, effective_from, effective_to, event_id, is_decision,
-    may_be_sensitive, type, actor, envelope, data, changes
+    customer_id, version, position, recorded_at, effective_from, effective_to, event_id, shared_from, shared_length,
+    is_decision, may_be_sensitive, type, actor, envelope, data, changes
 )
 SELECT * FROM unnest(
     %(customer_ids)b::uuid[], %(versions)b::bigint[], %(positions)b::bigint[], %(recorded_at)b::timestamptz[],
-    %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(event_ids)b::uuid[], %(decisions)b::boolean[],
+    %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(event_ids)b::uuid[],
+    %(shared_from)b::integer[], %(shared_length)b::integer[], %(decisions)b::boolean[],
     %(may_be_sensitive)b::boolean[], %(types)b::text[], %(actors)b::text[], %(envelopes)b::text[]::jsonb[],
     %(data)b::text[], %(changes)b::text[]
 );
@@ -32,7 +33,7 @@ JOIN read.events USING (customer_id, version);
 -- Some events of any customers, in the order given, each with the slots it moved.
 SELECT read.event_json(customer_id, version, position, recorded_at, effective_from, effective_to, event_id, is_decision,
                        type, envelope, data),
-       changes
+       read.changes_json(changes, data, shared_from, shared_length)
 FROM unnest(%(customer_ids)b::uuid[], %(versions)b::bigint[]) WITH ORDINALITY AS wanted (customer_id, version, place)
 JOIN read.events USING (customer_id, version)
 ORDER BY place;
@@ -42,7 +43,7 @@ ORDER BY place;
 SELECT page.position,
        read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from, page.effective_to,
                        page.event_id, page.is_decision, page.type, page.envelope, page.data),
-       page.changes
+       read.changes_json(page.changes, page.data, page.shared_from, page.shared_length)
 FROM read.events AS page
 WHERE customer_id = %(customer_id)s AND position <= %(position)s
     AND position > %(after)s AND position >= %(from_position)s
@@ -64,7 +65,7 @@ LIMIT %(limit)s;
 SELECT page.position,
        read.event_json(page.customer_id, page.version, page.position, page.recorded_at, page.effective_from, page.effective_to,
                        page.event_id, page.is_decision, page.type, page.envelope, page.data),
-       page.changes
+       read.changes_json(page.changes, page.data, page.shared_from, page.shared_length)
 FROM read.events AS page
 WHERE customer_id = %(customer_id)s AND position <= %(position)s
     AND (%(after)s = 0 OR position < %(after)s) AND position >= %(from_position)s
@@ -108,7 +109,9 @@ CROSS JOIN LATERAL (
                                   ',"effective_from":null') END,
                coalesce(to_char(item.effective_to AT TIME ZONE 'UTC',
                                 '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
-               ',"data":', item.data, ',"changes":', item.changes, ',', substr(item.envelope::text, 2)
+               ',"data":', item.data, ',"changes":',
+               read.changes_json(item.changes, item.data, item.shared_from, item.shared_length),
+               ',', substr(item.envelope::text, 2)
            ), ',' ORDER BY item.position {direction}), 'UTF8')
     FROM (
         SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded

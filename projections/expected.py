@@ -20,11 +20,13 @@ from projections import approvals
 from projections.access import purpose_of, seen_in, view_json, views_in
 from projections.changes import kind_of, placed
 from projections.events import texts_of
+from projections.long_texts import Span, put_back
 from projections.moves import Moves, Positioned
 from projections.purge import whole
 
 Row = tuple[str | None, ...]
 """One row's columns in the order of the table; None is NULL."""
+_NOTHING_SHARED: Final = (None, None)
 
 
 class Known(NamedTuple):
@@ -40,7 +42,7 @@ class Followed:
 
     The first column is the stream's id. `identities` tell a row from its stream's others, the strictest first: one
     that stands wrongly where another should be has one of them in common with it. `label` is what people are told of
-    a row.
+    a row. `told` is a row as it is compared, where the same may be said in more than one way.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Followed:
     identities: tuple[Callable[[Row], object], ...]
     label: Callable[[Row], str]
     kind: StreamKind = StreamKind.CUSTOMER
+    told: Callable[[Row], Row] = lambda row: row
 
 
 def expected_rows(
@@ -103,12 +106,23 @@ def _events(known: Known) -> Iterator[Row]:
             instant_text(envelope.effective_from) if envelope.effective_from else None,
             instant_text(envelope.effective_to) if envelope.effective_to else None,
             str(envelope.event_id),
+            *(map(str, texts.shared) if texts.shared else _NOTHING_SHARED),
             _boolean(payload.decision),
             _boolean(texts.may_be_sensitive),
             payload.type,
             envelope.actor.id,
-            *texts,
+            texts.envelope,
+            texts.data,
+            texts.changes,
         )
+
+
+def _told_event(row: Row) -> Row:
+    """With what is shared in both places: where in its content an event says it may depend on who wrote that down."""
+    start, length, data, changes = row[7], row[8], row[14], row[15]
+    if start is None or length is None or data is None or changes is None:
+        return row
+    return (*row[:7], *_NOTHING_SHARED, *row[9:15], put_back(changes, data, Span(int(start), int(length))))
 
 
 def _changes(known: Known) -> Iterator[Row]:
@@ -209,12 +223,13 @@ FACTS: Final = Followed(
 )
 EVENTS: Final = Followed(
     "events",
-    ("customer_id", "version", "position", "recorded_at", "effective_from", "effective_to", "event_id", "is_decision",
-     "may_be_sensitive", "type", "actor", "envelope", "data", "changes"),
-    (11, 12, 13),
+    ("customer_id", "version", "position", "recorded_at", "effective_from", "effective_to", "event_id", "shared_from",
+     "shared_length", "is_decision", "may_be_sensitive", "type", "actor", "envelope", "data", "changes"),
+    (13, 14, 15),
     _events,
     (lambda row: row[1],),
     lambda row: str(row[1]),
+    told=_told_event,
 )  # fmt: skip
 CHANGES: Final = Followed(
     "changes",

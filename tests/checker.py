@@ -253,7 +253,8 @@ def _check_changes(connection: Connection, streams: Streams, positions: dict[tup
     rows = connection.execute(
         "SELECT customer_id, version, slot, position, (told -> 'old')::text, old_version, (told -> 'new')::text"
         " FROM read.changes LEFT JOIN LATERAL ("
-        "     SELECT changes.position, events.changes::json -> place::integer AS told FROM read.events"
+        "     SELECT changes.position, read.changes_json(events.changes, data, shared_from, shared_length)::json"
+        "            -> place::integer AS told FROM read.events"
         "     WHERE events.customer_id = changes.customer_id AND events.version = changes.version"
         " ) AS event USING (position)"
         " WHERE told ->> 'path' = slot AND told ->> 'kind' = kind"

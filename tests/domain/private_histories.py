@@ -24,13 +24,15 @@ SECOND = Actor(id="u-502", roles=("privacy",))
 LI_LEI, CUSTOMER, OTHER = uid(10), uid(1), uid(20)
 
 _PEOPLE = [LI_LEI, OTHER, uid(30)]
+_TITLE = "Secret title " + "科" * 80
+"""Long enough to be kept once alone (projections/long_texts.py)."""
 _people = st.sampled_from(_PEOPLE)
 _steps = st.one_of(
     st.builds(AddContact, contact_id=_people, name=st.just("Secret name")),
     st.builds(
         ChangeContactDetails,
         contact_id=_people,
-        changed=st.sampled_from([{"title": "Secret title"}, {"title": None}, {"department": "Secret department"}]),
+        changed=st.sampled_from([{"title": _TITLE}, {"title": None}, {"department": "Secret department"}]),
     ),
     st.builds(
         ChangeContactPoint,
@@ -74,7 +76,7 @@ def _commands(story: Story, step: Any, number: int) -> list[tuple[Any, Actor]]:
     match verb:
         case "correct" | "retract":
             event = story.events[what % len(story.events)]
-            replacement = {"name": "Secret correction"} if "contact-added" in event.payload.type else {}
+            replacement = {"name": "Secret correction " * 8} if "contact-added" in event.payload.type else {}
             wrong = event.envelope.event_id
             correction = CorrectFact(corrects=wrong, replacement=replacement)
             return [(correction if verb == "correct" else RetractFact(retracts=wrong), CLERK)]

@@ -22,6 +22,8 @@ from domain.events.lifecycle import (
 from tests.make import RECORDING_STARTS, Stream
 
 _CONTACT = UUID("0192d3a0-0000-7000-8000-00000000c0de")
+LONG_TEXTS = ("long " * 60, '说"明\u2028\\🏭\x7f\u0001' * 20)
+"""Longer than what rows hold twice (projections/long_texts.py)."""
 _DAYS = 12
 _JSON: st.SearchStrategy[Any] = st.sampled_from(
     [
@@ -40,6 +42,8 @@ _JSON: st.SearchStrategy[Any] = st.sampled_from(
         {},
         {"a": [1, None]},
         [True, 1],
+        *LONG_TEXTS,
+        {"new": LONG_TEXTS[0]},
     ]
 )
 _INSTANTS = st.integers(0, _DAYS * 2).map(lambda halves: RECORDING_STARTS + timedelta(hours=12 * (halves - _DAYS)))
@@ -53,7 +57,14 @@ _FACTS: st.SearchStrategy[Payload] = st.one_of(
     st.builds(
         ContactDetailsChanged,
         contact_id=st.just(_CONTACT),
-        changed=st.sampled_from([ContactDetails(name="Xu"), ContactDetails(title=None), ContactDetails(title="CFO")]),
+        changed=st.sampled_from(
+            [
+                ContactDetails(name="Xu"),
+                ContactDetails(title=None),
+                ContactDetails(title="CFO", department="采购" * 45),
+                ContactDetails(title="采购" * 50, department="采购" * 50),
+            ]
+        ),
     ),
     st.builds(ContactRemoved, contact_id=st.just(_CONTACT), removal_reason=st.just(RemovalReason.WRONG_DATA)),
 )

@@ -29,6 +29,7 @@ from projections.expected import CHANGES, EVENTS, Followed, Row, expected_rows
 from projections.moves import Move, Positioned
 from projections.purge import whole
 from tests.make import Stream, at
+from tests.projections.histories import LONG_TEXTS
 from tests.server import TestServer
 
 COMPARISON: Final = load("projections", "comparison.sql")
@@ -46,8 +47,15 @@ WIDE_CHANGE = """
 
 @pytest.fixture
 def events() -> list[RecordedEvent]:
-    """One that says as little as possible, one that moves several slots and is sensitive, and one that says all."""
+    """One that says as little as possible, one that moves several slots and is sensitive, and one that says all.
+
+    Among them some that move slots to long texts, one of them several at once.
+    """
     stream = Stream()
+    for text in LONG_TEXTS:
+        stream.attribute("text", text)
+    stream.attribute("text", {"new": LONG_TEXTS[0]})
+    stream.add(ContactAdded(contact_id=uuid7(), name="采购" * 50, title="采购" * 60, department="采购" * 60))
     stream.attribute("a", {"null": None, "list": [1, 1.5, "ü"]})
     stream.add(CustomerRegistered(customer_kind=CustomerKind.ORGANISATION))
     stream.add(ContactAdded(contact_id=uuid7(), name='Li "Si"', title="CFO"))

@@ -1,0 +1,64 @@
+"""A long text stands in an event's row once: in its content, and not again among what the event moved.
+
+Owns what counts as long, and the mark that stands in its place. What must stay true: whatever has been shared is put
+back to the last character, by `read.changes_json`; and whether it is shared follows from both texts alone, so that it
+is the same whoever computes the row. The mark is JSON, and JSON that nothing here writes, as no slash is ever escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+LONG_BYTES: Final = 200
+"""As JSON in UTF-8, quotes included. Below that, looking for what is elsewhere costs more than it saves."""
+_FEWEST_CHARACTERS: Final = LONG_BYTES // len(r"\u0000") - 1
+"""With fewer a string is not long, however its characters are written."""
+MARK: Final = r'"\/":0'
+"""Stands for `"new":` and the text that is shared."""
+
+
+class Span(NamedTuple):
+    """A stretch of a text, in characters, the first of which is number 1."""
+
+    start: int
+    length: int
+
+    def of(self, text: str) -> str:
+        return text[self.start - 1 : self.start - 1 + self.length]
+
+
+class Shared(NamedTuple):
+    """JSON with a mark, and where in the event's content the text is that belongs there; None: nothing is shared."""
+
+    text: str
+    span: Span | None
+
+
+def put_back(changes: str, data: str, span: Span) -> str:
+    """What read.changes_json says."""
+    return changes.replace(MARK, f'"new":{span.of(data)}')
+
+
+def shared(changes: Sequence[Mapping[str, Any]], data: str) -> Shared:
+    """The JSON of `changes`, whose last member is `new`, without the longest text that stands in `data` anyway."""
+    number, found = -1, ""
+    for place, change in enumerate(changes):
+        text = long_json(change.get("new"))
+        if text is not None and len(text) > len(found) and text in data:
+            number, found = place, text
+    if not found:
+        return Shared(orjson.dumps(changes).decode(), None)
+    parts = [orjson.dumps(change).decode() for change in changes]
+    parts[number] = parts[number].removesuffix(f'"new":{found}}}') + MARK + "}"
+    return Shared(f"[{','.join(parts)}]", Span(data.index(found) + 1, len(found)))
+
+
+def long_json(value: Any) -> str | None:
+    """The JSON of a long string; None for everything else."""
+    if not isinstance(value, str) or len(value) < _FEWEST_CHARACTERS:
+        return None
+    text = orjson.dumps(value)
+    return text.decode() if len(text) >= LONG_BYTES else None
