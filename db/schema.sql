@@ -536,7 +536,7 @@ CREATE TABLE read.events (
     may_be_sensitive boolean NOT NULL,
     type text NOT NULL,
     actor text NOT NULL,
-    envelope jsonb NOT NULL CHECK (envelope ? 'actor'),
+    envelope text NOT NULL CHECK (envelope LIKE '%"actor":%'),
     data text NOT NULL,
     changes text NOT NULL,
     PRIMARY KEY (customer_id, version),
@@ -555,7 +555,7 @@ COMMENT ON COLUMN read.events.is_decision IS 'True when the event is a decision;
 COMMENT ON COLUMN read.events.may_be_sensitive IS 'Whether anything of the class SENSITIVE may stand in the row, for the record of who saw it.';
 COMMENT ON COLUMN read.events.effective_from IS 'Null for a decision, which happened when it was recorded.';
 COMMENT ON COLUMN read.events.effective_to IS 'Null when no end is known.';
-COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says; never empty.';
+COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says; JSON, kept as text, and never empty.';
 COMMENT ON COLUMN read.events.data IS 'The event''s own content. JSON, kept as text: it is given out as it came.';
 COMMENT ON COLUMN read.events.changes IS 'A JSON array of the slots that the event moved, by name, from what to what; kept as text, with a mark in place of one long text (see changes_json).';
 COMMENT ON COLUMN read.events.shared_from IS 'Where in data that text begins, in characters, the first of which is 1; null when there is none.';
@@ -564,7 +564,7 @@ COMMENT ON COLUMN read.events.shared_length IS 'How many characters of data it i
 -- Takes columns and not a row: what depends on the type of the table's rows would be in the way of its successor.
 CREATE FUNCTION read.event_json(
     customer_id uuid, version bigint, "position" bigint, recorded_at timestamptz, effective_from timestamptz,
-    effective_to timestamptz, event_id uuid, is_decision boolean, type text, envelope jsonb, data text
+    effective_to timestamptz, event_id uuid, is_decision boolean, type text, envelope text, data text
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN concat(
@@ -575,7 +575,7 @@ RETURN concat(
              ',"effective_from":null'),
     coalesce(to_char(effective_to AT TIME ZONE 'UTC', '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
              ',"effective_to":null'),
-    ',"data":', data, ',', substr(envelope::text, 2)
+    ',"data":', data, ',', substr(envelope, 2)
 );
 COMMENT ON FUNCTION read.event_json IS 'An event as histories show it; members that nobody stated are left out, but for the times.';
 

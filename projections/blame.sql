@@ -26,7 +26,7 @@ FROM unnest(
            array_agg(event_id::text) AS event_ids
     FROM (
         SELECT held.slot, setter.event_id,
-               CASE WHEN setter.envelope ? 'proposed' THEN concat('{"approver_id":', to_json(setter.actor), '}')
+               CASE WHEN setter.stated ? 'proposed' THEN concat('{"approver_id":', to_json(setter.actor), '}')
                     WHEN setter.data LIKE '%%approver_id%%' THEN setter.data END AS content,
                convert_to(concat(
                    '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot), ',"value":', held.value,
@@ -39,18 +39,18 @@ FROM unnest(
                    ',"set_by":{"event_id":"', setter.event_id, '","type":"', setter.type,
                    '","version":', setter.version, ',"position":', setter.position,
                    to_char(setter.recorded_at AT TIME ZONE 'UTC', '",\"recorded_at\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
-                   ',"observed_at":', coalesce(setter.envelope -> 'observed_at', 'null'),
+                   ',"observed_at":', coalesce(setter.stated -> 'observed_at', 'null'),
                    coalesce(to_char(setter.effective_from AT TIME ZONE 'UTC',
                                     '",\"effective_from\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_from":null'),
                    coalesce(to_char(setter.effective_to AT TIME ZONE 'UTC',
                                     '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
                    ',"actor":', to_json(setter.actor),
-                   ',"on_behalf_of":', coalesce(setter.envelope #> '{actor,on_behalf_of}', 'null'),
-                   ',"source":', coalesce(setter.envelope -> 'source', 'null'),
-                   ',"reason":', coalesce(setter.envelope -> 'reason', 'null'),
-                   ',"evidence":', coalesce(setter.envelope -> 'evidence', '[]'),
-                   ',"certainty":', coalesce(setter.envelope -> 'certainty', '"FACT"'),
-                   ',"proposed_by":' || (setter.envelope #> '{proposed,proposer}')::text,
+                   ',"on_behalf_of":', coalesce(setter.stated #> '{actor,on_behalf_of}', 'null'),
+                   ',"source":', coalesce(setter.stated -> 'source', 'null'),
+                   ',"reason":', coalesce(setter.stated -> 'reason', 'null'),
+                   ',"evidence":', coalesce(setter.stated -> 'evidence', '[]'),
+                   ',"certainty":', coalesce(setter.stated -> 'certainty', '"FACT"'),
+                   ',"proposed_by":' || (setter.stated #> '{proposed,proposer}')::text,
                    ',"kind":"', moved.kind, '","approved_by":'
                ), 'UTF8') AS item
         FROM (
@@ -61,7 +61,7 @@ FROM unnest(
                 AND NOT absent
             OFFSET 0
         ) AS held, LATERAL (
-            SELECT * FROM read.events
+            SELECT *, envelope::jsonb AS stated FROM read.events
             WHERE customer_id = asked.customer_id AND version = held.version
             LIMIT 1
         ) AS setter, LATERAL (

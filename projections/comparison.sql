@@ -25,7 +25,7 @@ ORDER BY customer_id;
 -- The decrypted events, of all customers or of some.
 SELECT customer_id::text, version::text, position::text, recorded_at::text, effective_from::text, effective_to::text,
        event_id::text, shared_from::text, shared_length::text, is_decision::text, may_be_sensitive::text, type, actor,
-       envelope::text, data, changes
+       envelope, data, changes
 FROM {table}
 WHERE %(customer_ids)s::uuid[] IS NULL OR customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY customer_id;

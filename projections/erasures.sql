@@ -2,7 +2,7 @@
 
 -- name: told
 -- The events about erasures and holds of a customer up to a position, in their order.
-SELECT version, position, event_id, type, recorded_at, actor, envelope #>> '{reason,text}', data::json
+SELECT version, position, event_id, type, recorded_at, actor, envelope::json #>> '{reason,text}', data::json
 FROM read.events
 WHERE customer_id = %(customer_id)s AND is_decision AND position <= %(position)s AND type = ANY (%(types)s::text[])
 ORDER BY version;

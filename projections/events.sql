@@ -10,7 +10,7 @@ SELECT * FROM unnest(
     %(customer_ids)b::uuid[], %(versions)b::bigint[], %(positions)b::bigint[], %(recorded_at)b::timestamptz[],
     %(effective_from)b::timestamptz[], %(effective_to)b::timestamptz[], %(event_ids)b::uuid[],
     %(shared_from)b::integer[], %(shared_length)b::integer[], %(decisions)b::boolean[],
-    %(may_be_sensitive)b::boolean[], %(types)b::text[], %(actors)b::text[], %(envelopes)b::text[]::jsonb[],
+    %(may_be_sensitive)b::boolean[], %(types)b::text[], %(actors)b::text[], %(envelopes)b::text[],
     %(data)b::text[], %(changes)b::text[]
 );
 
@@ -111,7 +111,7 @@ CROSS JOIN LATERAL (
                                 '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
                ',"data":', item.data, ',"changes":',
                read.changes_json(item.changes, item.data, item.shared_from, item.shared_length),
-               ',', substr(item.envelope::text, 2)
+               ',', substr(item.envelope, 2)
            ), ',' ORDER BY item.position {direction}), 'UTF8')
     FROM (
         SELECT *, to_char(recorded_at AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') AS recorded

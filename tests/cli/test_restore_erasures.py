@@ -135,7 +135,8 @@ def test_what_an_older_ledger_does_not_know_is_erased_and_recorded_again(
     check_stored(empty, KEK)
     with psycopg.connect(empty) as connection:
         event = connection.execute(
-            "SELECT data::json, actor, envelope FROM read.events WHERE customer_id = %s ORDER BY version DESC LIMIT 1",
+            "SELECT data::json, actor, envelope::json FROM read.events WHERE customer_id = %s"
+            " ORDER BY version DESC LIMIT 1",
             [ACME],
         ).fetchone()
         by = connection.execute("SELECT erased_by FROM keys.subject_key WHERE subject = %s", [subject]).fetchone()

@@ -74,7 +74,8 @@ OF_READ_MODELS: Final = (
     ),
     Damage(
         "an event is shown as another actor's",
-        """UPDATE read.events SET envelope = jsonb_set(envelope, '{actor,id}', '"u-1"') WHERE version = 8""",
+        """UPDATE read.events SET envelope = replace(envelope, '"actor":{"id":"', '"actor":{"id":"x')
+           WHERE version = 8""",
         "read.events",
         f"customer {ACME} 8",
     ),

@@ -91,7 +91,7 @@ DAMAGES = {
     "UPDATE read.facts SET absent = true, fact_from = 'infinity' WHERE value = '4'": [
         ("facts", "/attributes/n", "differs in absent, fact_from")
     ],
-    """UPDATE read.events SET envelope = jsonb_set(envelope, '{actor,id}', '"u-1"'), is_decision = true
+    """UPDATE read.events SET envelope = replace(envelope, '"actor":{"id":"', '"actor":{"id":"x'), is_decision = true
        WHERE version = 8""": [("events", "8", "differs in is_decision, envelope")],
     "DELETE FROM read.events WHERE version = 9": [("events", "9", "is missing")],
     "UPDATE read.events SET version = 10 WHERE version = 9": [
