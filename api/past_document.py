@@ -39,11 +39,11 @@ class Layout(NamedTuple):
 
 
 def past_body(customer_id: str, basis: Basis, query: str, file: PastFile) -> bytes:
-    """The whole profile of a past file; `query` asks for the same moment again."""
+    """The whole profile of a past file; `query` asks for the same moment again. Raises LongTextMissing."""
     layout = layout_of(file.slots)
     values = [
         value if len(value) <= _LONGEST_EXACT or value[0] == _QUOTE else to_json(orjson.loads(value))
-        for value in file.lines.split(b"\n")
+        for value in file.each_line
     ]
     parts = layout.parts.copy()
     parts[1::2] = [values[number] for number in layout.order]

@@ -382,7 +382,7 @@ COMMENT ON COLUMN read.tracking.position IS 'Position (log idx + 1) of the last 
 CREATE TABLE read.facts (
     customer_id uuid NOT NULL,
     slot text NOT NULL,
-    value jsonb NOT NULL,
+    value jsonb,
     absent boolean NOT NULL DEFAULT false,
     valid tstzrange NOT NULL CHECK (NOT isempty(valid)),
     positions int8range NOT NULL CHECK (NOT isempty(positions)),
@@ -436,7 +436,7 @@ CREATE INDEX facts_point_idx ON read.facts USING gist (
 );
 CREATE INDEX facts_beginning_idx ON read.facts (customer_id, lower(valid));
 COMMENT ON TABLE read.facts IS 'Rectangles: the value a slot has for these valid instants, as known at these positions.';
-COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent.';
+COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent; null when it is the long text that the row of its event in read.events shares.';
 COMMENT ON COLUMN read.facts.absent IS 'True when the fact says that the slot has no value.';
 COMMENT ON COLUMN read.facts.valid IS 'When it is true in the world.';
 COMMENT ON COLUMN read.facts.positions IS 'From which position of the log on it is known to be so, and up to which.';

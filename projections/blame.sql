@@ -26,10 +26,11 @@ FROM unnest(
            array_agg(event_id::text) AS event_ids
     FROM (
         SELECT held.slot, setter.event_id,
-               CASE WHEN setter.stated ? 'proposed' THEN concat('{"approver_id":', to_json(setter.actor), '}')
-                    WHEN setter.data LIKE '%%approver_id%%' THEN setter.data END AS content,
+               CASE WHEN stated ? 'proposed' THEN concat('{"approver_id":', to_json(setter.actor), '}')
+                    WHEN data LIKE '%%approver_id%%' THEN data END AS content,
                convert_to(concat(
-                   '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot), ',"value":', held.value,
+                   '{"customer_id":"', asked.customer_id, '","path":', to_json(held.slot),
+                   ',"value":', coalesce(held.value::text, shared),
                    ',"previous":',
                    CASE WHEN moved.old IS NULL THEN 'null'
                         ELSE concat('{"value":', moved.old, ',"event_id":"',
@@ -39,18 +40,18 @@ FROM unnest(
                    ',"set_by":{"event_id":"', setter.event_id, '","type":"', setter.type,
                    '","version":', setter.version, ',"position":', setter.position,
                    to_char(setter.recorded_at AT TIME ZONE 'UTC', '",\"recorded_at\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
-                   ',"observed_at":', coalesce(setter.stated -> 'observed_at', 'null'),
+                   ',"observed_at":', coalesce(stated -> 'observed_at', 'null'),
                    coalesce(to_char(setter.effective_from AT TIME ZONE 'UTC',
                                     '",\"effective_from\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_from":null'),
                    coalesce(to_char(setter.effective_to AT TIME ZONE 'UTC',
                                     '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
                    ',"actor":', to_json(setter.actor),
-                   ',"on_behalf_of":', coalesce(setter.stated #> '{actor,on_behalf_of}', 'null'),
-                   ',"source":', coalesce(setter.stated -> 'source', 'null'),
-                   ',"reason":', coalesce(setter.stated -> 'reason', 'null'),
-                   ',"evidence":', coalesce(setter.stated -> 'evidence', '[]'),
-                   ',"certainty":', coalesce(setter.stated -> 'certainty', '"FACT"'),
-                   ',"proposed_by":' || (setter.stated #> '{proposed,proposer}')::text,
+                   ',"on_behalf_of":', coalesce(stated #> '{actor,on_behalf_of}', 'null'),
+                   ',"source":', coalesce(stated -> 'source', 'null'),
+                   ',"reason":', coalesce(stated -> 'reason', 'null'),
+                   ',"evidence":', coalesce(stated -> 'evidence', '[]'),
+                   ',"certainty":', coalesce(stated -> 'certainty', '"FACT"'),
+                   ',"proposed_by":' || (stated #> '{proposed,proposer}')::text,
                    ',"kind":"', moved.kind, '","approved_by":'
                ), 'UTF8') AS item
         FROM (
@@ -61,7 +62,7 @@ FROM unnest(
                 AND NOT absent
             OFFSET 0
         ) AS held, LATERAL (
-            SELECT *, envelope::jsonb AS stated FROM read.events
+            SELECT *, envelope::jsonb AS stated, substr(data, shared_from, shared_length) AS shared FROM read.events
             WHERE customer_id = asked.customer_id AND version = held.version
             LIMIT 1
         ) AS setter, LATERAL (

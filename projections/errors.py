@@ -7,6 +7,7 @@ ProjectionError
 ├── NotKnownYet              the asked instant lies in the future, of which nothing can be known
 ├── ReadModelsBehind         the read models have not reached the position yet; wait for them (CatchUp)
 ├── EventUnknown             no event of that customer and version
+├── LongTextMissing          a rectangle leaves its value to the row of its event, which does not have it
 ├── EventUnreadable          an event of the log cannot be opened or breaks its model
 ├── StreamUnreadable         the same of an event in a customer's stream
 ├── ProjectionFailed         a read model failed on a batch; its position stands
@@ -47,6 +48,13 @@ class StateMalformed(ProjectionError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the state of a profile row cannot be read: {reason}")
         self.reason = reason
+
+
+class LongTextMissing(ProjectionError):
+    """A value that stands in the row of its event alone is not there: that row is damaged."""
+
+    def __init__(self) -> None:
+        super().__init__("the row of an event lacks a text that a rectangle leaves to it; rebuild the read models")
 
 
 class PositionNotSealed(ProjectionError):

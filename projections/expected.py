@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
 import orjson
 
@@ -19,8 +19,8 @@ from domain.streams import StreamKind
 from projections import approvals
 from projections.access import purpose_of, seen_in, view_json, views_in
 from projections.changes import kind_of, placed
-from projections.events import texts_of
-from projections.long_texts import Span, put_back
+from projections.events import Texts, texts_of
+from projections.long_texts import Span, left_to_event, put_back
 from projections.moves import Moves, Positioned
 from projections.purge import whole
 
@@ -29,11 +29,26 @@ Row = tuple[str | None, ...]
 _NOTHING_SHARED: Final = (None, None)
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True)
+class Known:
     """A customer's events up to a position, and all that they did to its slots."""
 
     entries: Sequence[Positioned]
     moves: Moves
+
+    @cached_property
+    def texts(self) -> list[Texts]:
+        """What the events' rows say, in their order."""
+        return texts_of(self.entries, self.moves)
+
+    @cached_property
+    def shared(self) -> dict[int, str]:
+        """By version the long text that the event's row shares."""
+        return {
+            entry.event.originator_version: texts.shared.of(texts.data)
+            for entry, texts in zip(self.entries, self.texts, strict=True)
+            if texts.shared is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,7 @@ def _rectangles(known: Known) -> Iterator[Row]:
         yield (
             customer_id,
             fact.slot,
-            _value(fact) or "null",
+            _value(fact, known.shared),
             _boolean(fact.value is ABSENT),
             f'["{instant_text(segment.start)}",{end})',
             f"[{rectangle.opened},{rectangle.closed or ''})",
@@ -96,7 +111,7 @@ def _rectangles(known: Known) -> Iterator[Row]:
 
 def _events(known: Known) -> Iterator[Row]:
     customer_id = _customer_id(known)
-    for entry, texts in zip(known.entries, texts_of(known.entries, known.moves), strict=True):
+    for entry, texts in zip(known.entries, known.texts, strict=True):
         envelope, payload = entry.event.envelope, entry.event.payload
         yield (
             customer_id,
@@ -193,8 +208,11 @@ def _customer_id(known: Known) -> str:
     return str(known.entries[0].event.envelope.customer_id) if known.entries else ""
 
 
-def _value(fact: Fact | None) -> str | None:
-    return None if fact is None or fact.value is ABSENT else json_text(fact.value)
+def _value(fact: Fact, shared: Mapping[int, str]) -> str | None:
+    """None for a long text that the row of the fact's event shares."""
+    if fact.version in shared and left_to_event(fact.slot, fact.value) == shared[fact.version]:
+        return None
+    return "null" if fact.value is ABSENT else json_text(fact.value)
 
 
 def _boolean(value: bool) -> str:

@@ -16,7 +16,8 @@ COPY (
     SELECT split_part(slot, '/', 2),
            customer_id,
            slot,
-           value,
+           coalesce(value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+                                  WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
            absent,
            (extract(epoch FROM lower(valid)) * 1000000)::bigint,
            (extract(epoch FROM upper(valid)) * 1000000)::bigint,

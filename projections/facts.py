@@ -1,7 +1,8 @@
 """read.facts: every value a slot ever had, as rectangles of valid time by position of the log.
 
 Owns the table. What must stay true: at any (position, valid instant) the one rectangle that covers both says
-what the state function of time.md 4 says, and no two cover the same point: the table's triggers refuse it.
+what the state function of time.md 4 says, and no two cover the same point: the table's triggers refuse it; a value is
+null where, and only where, the row of the event that holds the slot shares the very text (long_texts.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from domain.slots import parent_of
 from domain.streams import StreamKind
 from domain.values import EARLIEST
 from projections.errors import RectanglesOverlap
+from projections.long_texts import left_to_event
 from projections.moves import Closing, Open, Positioned, Rectangle
 from projections.portfolio import tallies
 from projections.projection import Batch
@@ -37,7 +39,8 @@ class Facts:
     follows = StreamKind.CUSTOMER
 
     def apply(self, connection: Connection[Any], batch: Batch) -> None:
-        # closings first: what is added is looked at as soon as it is there
+        # The events are there already: their rows say which values need not be kept again.
+        # Closings first: what is added is looked at as soon as it is there.
         _close(connection, batch.moves.closings)
         _insert(connection, batch.moves.rectangles)
 
@@ -107,6 +110,7 @@ def _insert(connection: Connection[Any], rectangles: Sequence[Rectangle]) -> Non
         "customer_ids": [rectangle.customer_id for rectangle in rectangles],
         "slots": [fact.slot for fact in facts],
         "values": ["null" if fact.value is ABSENT else orjson.dumps(fact.value).decode() for fact in facts],
+        "long": [left_to_event(fact.slot, fact.value) is not None for fact in facts],
         "absent": [fact.value is ABSENT for fact in facts],
         "starts": [rectangle.segment.start for rectangle in rectangles],
         "ends": [rectangle.segment.end for rectangle in rectangles],

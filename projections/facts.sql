@@ -3,8 +3,10 @@
 -- name: load_open
 -- The rectangles, as known at a position, of the slots that a batch touches, from the instants it touches on. The fence
 -- keeps this a search for each of them: of a young table the planner would read all that is known, for every batch.
-SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, lower(facts.valid), upper(facts.valid),
-       facts.fact_from, facts.rank, facts.version, facts.ctid::text
+SELECT facts.customer_id, facts.slot,
+       coalesce(facts.value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+                                    WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
+       facts.absent, lower(facts.valid), upper(facts.valid), facts.fact_from, facts.rank, facts.version, facts.ctid::text
 FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamptz[])
     AS touched (customer_id, slot, instant)
 CROSS JOIN LATERAL (
@@ -24,15 +26,20 @@ FROM unnest(%(rows)b::text[]::tid[], %(positions)b::bigint[]) AS closing (ctid, 
 WHERE facts.ctid = closing.ctid;
 
 -- name: insert
--- Add rectangles.
+-- Add rectangles, without those long texts that the row of the very event has.
 INSERT INTO read.facts (customer_id, slot, value, absent, valid, positions, fact_from, rank, version)
-SELECT customer_id, slot, value, absent, tstzrange(start, until), int8range(opened, closed), fact_from, rank, version
+SELECT customer_id, slot,
+       CASE WHEN is_long AND value = (
+                SELECT substr(data, shared_from, shared_length) FROM read.events
+                WHERE events.customer_id = rectangle.customer_id AND events.version = rectangle.version
+            ) THEN NULL ELSE value::jsonb END,
+       absent, tstzrange(start, until), int8range(opened, closed), fact_from, rank, version
 FROM unnest(
-    %(customer_ids)b::uuid[], %(slots)b::text[], %(values)b::text[]::jsonb[], %(absent)b::boolean[],
+    %(customer_ids)b::uuid[], %(slots)b::text[], %(values)b::text[], %(long)b::boolean[], %(absent)b::boolean[],
     %(starts)b::timestamptz[], %(ends)b::timestamptz[], %(opened)b::bigint[], %(closed)b::bigint[],
     %(facts_from)b::timestamptz[], %(ranks)b::bigint[], %(versions)b::bigint[]
 ) AS rectangle (
-    customer_id, slot, value, absent, start, until, opened, closed, fact_from, rank, version
+    customer_id, slot, value, is_long, absent, start, until, opened, closed, fact_from, rank, version
 );
 
 -- name: overlap
@@ -57,7 +64,10 @@ DELETE FROM read.facts WHERE customer_id = %(customer_id)s;
 
 -- name: state_at
 -- The facts that hold one customer's slots at a position and a valid instant.
-SELECT slot, value::text, absent, version, fact_from, lower(valid), upper(valid)
+SELECT slot,
+       coalesce(value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+                              WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
+       absent, version, fact_from, lower(valid), upper(valid)
 FROM read.facts
 WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
     AND customer_id = %(customer_id)s AND positions @> %(position)s::bigint
@@ -65,8 +75,10 @@ WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
 
 -- name: states_at
 -- The facts that hold some slots of several customers at a position and a valid instant.
-SELECT facts.customer_id, facts.slot, facts.value::text, facts.absent, facts.version, facts.fact_from,
-       lower(facts.valid), upper(facts.valid)
+SELECT facts.customer_id, facts.slot,
+       coalesce(facts.value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+                                    WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
+       facts.absent, facts.version, facts.fact_from, lower(facts.valid), upper(facts.valid)
 FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)
 JOIN read.facts USING (customer_id)
 WHERE uuid_hash(facts.customer_id) = uuid_hash(wanted.customer_id)

@@ -5,13 +5,18 @@
 -- the first and the last event that told it, over which valid time it told it then, and the position from which on it
 -- is known no more (null while some instant still has it).
 WITH held AS MATERIALIZED (
-    SELECT value, valid, version, lower(positions) AS opened,
+    SELECT told.value, valid, version, lower(positions) AS opened,
            CASE WHEN upper(positions) <= %(position)s THEN upper(positions) END AS closed
-    FROM read.facts
+    FROM read.facts CROSS JOIN LATERAL (
+        SELECT coalesce(facts.value, (
+            SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+            WHERE events.customer_id = facts.customer_id AND events.version = facts.version
+        ))
+    ) AS told (value)
     WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
         AND (hashtext(slot) %% 32768)::smallint = (hashtext(%(slot)s) %% 32768)::smallint
         AND customer_id = %(customer_id)s AND slot = %(slot)s AND NOT absent AND lower(positions) <= %(position)s
-        AND (%(value)s::text IS NULL OR value = %(value)s::text::jsonb)
+        AND (%(value)s::text IS NULL OR told.value = %(value)s::text::jsonb)
 ), told AS (
     SELECT value, version, min(opened) AS opened FROM held GROUP BY value, version
 ), known AS (

@@ -1,8 +1,10 @@
-"""A long text stands in an event's row once: in its content, and not again among what the event moved.
+"""A long text stands once in the row of the event that told it, in its content, and in no other row.
 
-Owns what counts as long, and the mark that stands in its place. What must stay true: whatever has been shared is put
-back to the last character, by `read.changes_json`; and whether it is shared follows from both texts alone, so that it
-is the same whoever computes the row. The mark is JSON, and JSON that nothing here writes, as no slash is ever escaped.
+Owns what counts as long, and the mark that stands in its place among what the event moved. A rectangle whose value is
+that very text leaves it to the event: whoever reads values asks there for those that are null. What must stay true:
+whatever has been shared is put back to the last character, by `read.changes_json`; whether it is follows from the two
+texts alone, so that it is the same whoever computes the row. The mark is JSON, and JSON that nothing here writes, as no
+slash is ever escaped.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ _FEWEST_CHARACTERS: Final = LONG_BYTES // len(r"\u0000") - 1
 """With fewer a string is not long, however its characters are written."""
 MARK: Final = r'"\/":0'
 """Stands for `"new":` and the text that is shared."""
+
+
+_FOUND_BY: Final = ("/identity/", "/owner/")
+"""What slots begin with by whose values customers are found: these stay where they are looked for."""
 
 
 class Span(NamedTuple):
@@ -54,6 +60,11 @@ def shared(changes: Sequence[Mapping[str, Any]], data: str) -> Shared:
     parts = [orjson.dumps(change).decode() for change in changes]
     parts[number] = parts[number].removesuffix(f'"new":{found}}}') + MARK + "}"
     return Shared(f"[{','.join(parts)}]", Span(data.index(found) + 1, len(found)))
+
+
+def left_to_event(slot: str, value: Any) -> str | None:
+    """The JSON that a rectangle of this slot and value does not keep if its event shares it; None if it does anyway."""
+    return None if slot.startswith(_FOUND_BY) else long_json(value)
 
 
 def long_json(value: Any) -> str | None:

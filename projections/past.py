@@ -38,6 +38,7 @@ from domain.facts import ABSENT, Absent
 from domain.pending import RequestKind
 from domain.slots import parent_of, pointer
 from projections.basis import Basis, KnownBy, all_known_by
+from projections.errors import LongTextMissing
 from projections.landmarks import NOWHERE, Landmarks
 
 _QUERIES: Final = load("projections", "past.sql")
@@ -112,9 +113,17 @@ class PastFile:
         return _usually_decided(self.decisions) if is_usual else _decided(self.decisions)
 
     @property
+    def each_line(self) -> list[bytes]:
+        """The values' JSON. Raises LongTextMissing."""
+        lines = self.lines.split(b"\n") if self.slots != "[]" else []
+        if b"" in lines:
+            raise LongTextMissing
+        return lines
+
+    @property
     def values(self) -> dict[str, Any]:
         """What shows, by slot: no child without its parent (as domain.fold.visible)."""
-        held = dict(zip(orjson.loads(self.slots), map(orjson.loads, self.lines.split(b"\n")), strict=False))
+        held = dict(zip(orjson.loads(self.slots), map(orjson.loads, self.each_line), strict=True))
         return {slot: value for slot, value in held.items() if (parent := parent_of(slot)) is None or parent in held}
 
     @property

@@ -13,13 +13,13 @@ ORDER BY position DESC LIMIT 1;
 -- order, and these values' JSON, one a line, whether any fact had begun, and the first of what comes to hold slots later,
 -- soonest first, at most so many of either kind. Between valid_at and known_at that can be nearly everything: an index
 -- leads along it in its order, and positions are compared in a way that no other index serves. Later than both comes only
--- what an event said of its future, which few do. The arrays come from subqueries because the planner, who looks at how
--- long arrays are, would plan anew every time.
+-- what an event said of its future, which few do. A value that is null is the long text that its event's row shares. The
+-- arrays come from subqueries because the planner, who looks at how long arrays are, would plan anew every time.
 -- The position is `low` where there is no `high`. Else it is the last known by known_at, counted among the places of the
 -- log that it is believed to lie between, both inclusive. As known_at never goes back, that holds if the first is known
 -- (or the log begins there) and not all are; where it does not hold, there is no row.
 WITH point AS MATERIALIZED (
-    SELECT place, customer_id, uuid_hash(customer_id) AS hash, known_at, valid_at, most,
+    SELECT place, customer, uuid_hash(customer) AS hash, known_at, valid_at, most,
            greatest(known_at, valid_at) AS beyond,
            CASE WHEN high IS NULL THEN low
                 ELSE (
@@ -29,20 +29,20 @@ WITH point AS MATERIALIZED (
                         WHERE idx BETWEEN low AND high AND log.known_at <= asked.known_at
                     ) AS known (number)
                 )
-           END AS position
+           END AS up_to
     FROM unnest(
         (SELECT %(customer_ids)b::uuid[]), (SELECT %(known_at)b::timestamptz[]), (SELECT %(valid_at)b::timestamptz[]),
         (SELECT %(most)b::bigint[]), (SELECT %(low)b::bigint[]), (SELECT %(high)b::bigint[])
-    ) WITH ORDINALITY AS asked (customer_id, known_at, valid_at, most, low, high, place)
+    ) WITH ORDINALITY AS asked (customer, known_at, valid_at, most, low, high, place)
 )
-SELECT place, point.position,
+SELECT place, up_to,
        coalesce(greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
                          (SELECT max(made_at) FROM ledger.checkpoint)) > point.known_at, false),
        coalesce((SELECT min(position) FROM read.tracking), 0),
        clock_timestamp(),
        (
            SELECT version FROM read.events
-           WHERE customer_id = point.customer_id AND position <= point.position
+           WHERE customer_id = customer AND position <= up_to
            ORDER BY position DESC LIMIT 1
        ),
        (
@@ -63,20 +63,25 @@ SELECT place, point.position,
                       ORDER BY position
                   )::text
            FROM read.events
-           WHERE customer_id = point.customer_id AND is_decision AND position <= point.position
+           WHERE customer_id = customer AND is_decision AND position <= up_to
                AND type <> 'customer.field-verified'
        ),
        slots, lines,
        number > 0 OR EXISTS (
            SELECT FROM read.facts
            WHERE uuid_hash(customer_id) = hash
-               AND customer_id = point.customer_id AND positions @> point.position
+               AND customer_id = customer AND positions @> up_to
                AND valid && tstzrange(NULL, valid_at, '[]')
        ),
        (
            SELECT convert_to(string_agg(
                       concat(
-                          '{"path":', to_json(slot), CASE WHEN absent THEN ',"absent":true' ELSE ',"value":' || value::text END,
+                          '{"path":', to_json(slot),
+                          CASE WHEN absent THEN ',"absent":true'
+                               ELSE ',"value":' || coalesce(value::text, (
+                                        SELECT substr(data, shared_from, shared_length) FROM read.events
+                                        WHERE customer_id = customer AND events.version = later.version
+                                    )) END,
                           to_char(start AT TIME ZONE 'UTC', '",\"effective_from\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
                           coalesce(to_char(until AT TIME ZONE 'UTC',
                                            '",\"effective_to\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'), ',"effective_to":null'),
@@ -87,9 +92,9 @@ SELECT place, point.position,
                (
                    SELECT slot, value, absent, version, lower(valid) AS start, upper(valid) AS until
                    FROM read.facts
-                   WHERE customer_id = point.customer_id
+                   WHERE customer_id = customer
                        AND lower(valid) > valid_at AND lower(valid) <= known_at
-                       AND lower(positions) <= point.position AND (upper(positions) <= point.position) IS NOT TRUE
+                       AND lower(positions) <= up_to AND (upper(positions) <= up_to) IS NOT TRUE
                    ORDER BY start
                    FETCH FIRST (most) ROWS WITH TIES
                )
@@ -98,12 +103,12 @@ SELECT place, point.position,
                    SELECT slot, value, absent, version, lower(valid), upper(valid)
                    FROM read.facts
                    WHERE uuid_hash(customer_id) = hash
-                       AND customer_id = point.customer_id AND positions @> point.position
+                       AND customer_id = customer AND positions @> up_to
                        AND valid && tstzrange(beyond, NULL)
                        AND lower(valid) > beyond
                        AND EXISTS (
                            SELECT FROM read.events
-                           WHERE customer_id = point.customer_id AND position <= point.position
+                           WHERE customer_id = customer AND position <= up_to
                                AND (effective_from > recorded_at OR effective_to > recorded_at)
                                AND (effective_from > known_at OR effective_to > known_at)
                        )
@@ -114,16 +119,19 @@ SELECT place, point.position,
        )
 FROM point, LATERAL (
     SELECT (json_agg(slot) FILTER (WHERE NOT absent))::text,
-           convert_to(string_agg(value::text, E'\n') FILTER (WHERE NOT absent), 'UTF8'), count(*)
+           convert_to(string_agg(coalesce(value::text, (
+               SELECT substr(data, shared_from, shared_length) FROM read.events
+               WHERE customer_id = customer AND events.version = holder.version
+           ), ''), E'\n') FILTER (WHERE NOT absent), 'UTF8'), count(*)
     FROM (
-        SELECT slot, value, absent
+        SELECT slot, value, absent, version
         FROM read.facts
         WHERE uuid_hash(customer_id) = hash
-            AND customer_id = point.customer_id AND positions @> point.position AND valid @> valid_at
+            AND customer_id = customer AND positions @> up_to AND valid @> valid_at
         ORDER BY slot
     ) AS holder
 ) AS held (slots, lines, number)
-WHERE point.position IS NOT NULL;
+WHERE up_to IS NOT NULL;
 
 -- name: landmarks
 -- From when on the events at some places of the log are known; the places are looked up one by one, however many.

@@ -49,9 +49,10 @@ _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 5.0
 """What was in the way may be an outage, whose end is to show soon."""
 
+# Rectangles are made when the rows of their events are there (see Facts).
 EVERY_PROJECTION: Final[tuple[Projection, ...]] = (
-    Facts(),
     Events(),
+    Facts(),
     Changes(),
     Access(),
     SeenCustomers(),

@@ -30,7 +30,8 @@ WITH touched AS MATERIALIZED (
     ORDER BY slot, opened, valid_from
     LIMIT %(limit)s
 )
-SELECT page.slot, page.value::text, page.absent, page.valid_from, page.valid_to, page.opened, page.closed,
+SELECT page.slot,
+       coalesce(page.value::text, substr(events.data, events.shared_from, events.shared_length)), page.absent, page.valid_from, page.valid_to, page.opened, page.closed,
        (SELECT known_at FROM ledger.log WHERE idx = page.opened - 1),
        (SELECT known_at FROM ledger.log WHERE idx = page.closed - 1),
        events.event_id, events.type, events.version, events.position, events.recorded_at, events.actor

@@ -1,5 +1,5 @@
 -- A long text stands once in the row of an event that moved a slot to it: in the event's content, where what it moved says
--- that it lies. What was stated in an envelope is kept as the text that it is given out as.
+-- that it lies, and no more where it holds a slot. What was stated in an envelope is kept as the text that it is given out as.
 
 -- As the runner does: this waits for its batch to end, and it then for us, so that neither waits for the other for ever.
 SELECT FROM read.tracking ORDER BY projection FOR UPDATE;
@@ -99,3 +99,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN shared_from IS NULL THEN changes
             ELSE replace(changes, '"\/":0', '"new":' || substr(data, shared_from, shared_length)) END;
 COMMENT ON FUNCTION read.changes_json IS 'What an event moved, as histories show it: with the text for which a mark stands in its row.';
+
+-- The same rule as for rows that are written from now on: see projections/long_texts.py.
+ALTER TABLE read.facts ALTER value DROP NOT NULL;
+COMMENT ON COLUMN read.facts.value IS 'The JSON null when absent; null when it is the long text that the row of its event in read.events shares.';
+UPDATE read.facts SET value = NULL
+FROM read.events
+WHERE events.customer_id = facts.customer_id AND events.version = facts.version AND shared_from IS NOT NULL
+    AND facts.slot NOT LIKE '/identity/%' AND facts.slot NOT LIKE '/owner/%'
+    AND jsonb_typeof(facts.value) = 'string'
+    AND facts.value = substr(events.data, shared_from, shared_length)::jsonb;

@@ -16,6 +16,7 @@ import orjson
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from db.queries import load
+from projections.long_texts import long_json
 from projections.portfolio.paths import Decided, Path
 from projections.portfolio.query import ORDERINGS, Condition, Measure, MeasureKind, Operator, Sort, SortPlace
 
@@ -215,7 +216,7 @@ class Parts:
         if path.is_customer_id:
             ids = [condition.operand] if condition.operator is Operator.EQ else list(condition.operand)
             return SQL("c0.customer_id = ANY ({}::uuid[])").format(self.put(ids))
-        value = self._member(SQL("held.value"), path.member)
+        value = self._member(SQL("held.own" if self._is_in_row(condition) else "held.value"), path.member)
         parts = {
             "held": self._held(path, SQL("c0.customer_id")),
             "predicate": self._predicate(condition, value),
@@ -224,6 +225,17 @@ class Parts:
         if self._one_by_one:
             return SQL("({}) IS {} NULL").format(composed("look", **parts), SQL("" if negated else "NOT"))
         return SQL("{} EXISTS ({})").format(SQL("NOT" if negated else ""), composed("look_at_all", **parts))
+
+    def _is_in_row(self, condition: Condition) -> bool:
+        """Whether no long text can meet the condition, so that rows are enough, and an index on what they say."""
+        path, operand = condition.path, condition.operand
+        if path.decided is not None:
+            return False
+        if path.member:
+            return True
+        if condition.operator not in {Operator.EQ, Operator.IN}:
+            return False
+        return not any(map(long_json, [operand] if condition.operator is Operator.EQ else operand))
 
     def _member(self, value: Composable, member: Sequence[str]) -> Composable:
         """A member of a value. By its name: in a list there is none."""

@@ -83,8 +83,11 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
     ) IS NULL);
 
 -- name: held
--- What a slot of one candidate holds; no row if nothing.
-SELECT facts.value
+-- What a slot of one candidate holds, no row if nothing; and what its own row says, which no long text equals.
+SELECT coalesce(facts.value, (
+           SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+           WHERE events.customer_id = facts.customer_id AND events.version = facts.version
+       )) AS value, facts.value AS own
 FROM read.facts
 WHERE uuid_hash(facts.customer_id) = uuid_hash({customer})
     AND (hashtext(facts.slot) %% 32768)::smallint = (hashtext({slot}) %% 32768)::smallint
@@ -117,7 +120,10 @@ SELECT coalesce((
 
 -- name: shown
 -- What several slots of one candidate hold, as one object.
-SELECT jsonb_object_agg(facts.slot, facts.value) AS slots
+SELECT jsonb_object_agg(facts.slot, coalesce(facts.value, (
+           SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+           WHERE events.customer_id = facts.customer_id AND events.version = facts.version
+       ))) AS slots
 FROM read.facts
 WHERE uuid_hash(facts.customer_id) = uuid_hash({customer})
     AND facts.customer_id = {customer} AND facts.slot = ANY ({slots}::text[])

@@ -61,6 +61,7 @@ _FAULTS = (
     log.LogKeyUnusable,
     log.LogRefused,
     ledger.EpochsUnreadable,
+    projections.LongTextMissing,
 )
 """What only damage or a wrong installation can bring: 500, and the log says which."""
 

@@ -17,6 +17,7 @@ from api.moments import basis_json
 from api.past_document import past_body
 from api.profile_document import Profile, rendered
 from projections.basis import Basis
+from projections.errors import LongTextMissing
 from projections.past import PastFile
 
 CUSTOMER = UUID("0192d3a0-0000-7000-8000-000000000001")
@@ -97,6 +98,14 @@ def test_it_says_what_the_profile_says(
 def test_a_number_that_not_everybody_reads_is_written_as_it_came(value: float) -> None:
     file = PastFile(1, None, '["/attributes/a"]', written_out(value).encode(), True, b"")
     assert b'"a":%b}' % orjson.dumps(value) in past_body(str(CUSTOMER), BASIS, "", file)
+
+
+@pytest.mark.parametrize("lines", [b"", b"1\n", b"\n1"])
+def test_a_value_that_is_not_where_it_is_kept_shifts_no_other(lines: bytes) -> None:
+    slots = ["/attributes/a", "/attributes/b"] if b"1" in lines else ["/attributes/a"]
+    file = PastFile(1, None, orjson.dumps(slots).decode(), lines, True, b"")
+    with pytest.raises(LongTextMissing):
+        past_body(str(CUSTOMER), BASIS, "", file)
 
 
 def test_an_open_request_is_listed() -> None:

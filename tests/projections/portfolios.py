@@ -58,7 +58,7 @@ def _fact(random: Random, contacts: list[UUID]) -> Payload:
         [
             tier(random.choice(TIERS)),
             tier(random.choice(TIERS)),
-            AttributeRecorded(key="名/a", value=random.choice([None, 1, "1", "行\n", {"a": [True]}])),
+            AttributeRecorded(key="名/a", value=random.choice([None, 1, "1", "行\n" * 60, {"a": [True]}])),
             AttributeRemoved(key="名/a"),
             ContactAdded(contact_id=contact_id, name="Li", is_primary=random.random() < 0.5),
             ContactDetailsChanged(contact_id=contact_id, changed=ContactDetails(title="CFO")),

@@ -21,13 +21,11 @@ from projections.long_texts import LONG_BYTES, MARK, long_json, put_back, shared
 from projections.moves import Positioned
 from projections.rebuild import Watch, check, rebuild
 from tests.ledger.writing import KEK
-from tests.make import Stream, at
+from tests.make import at
 from tests.projections.files import blame, registered
-from tests.projections.histories import LONG_TEXTS
+from tests.projections.long_texts import LONG, OTHER, TABLES, a_stream, kept
 from tests.projections.world import World
 
-TABLES = ("facts", "events", "changes")
-LONG, OTHER = LONG_TEXTS
 _JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(), lambda inner: st.dictionaries(st.text(), inner)
 )
@@ -35,17 +33,6 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 
 def _as_text(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def kept(world: World, stream: Stream, text: str) -> dict[str, int]:
-    """In how many values of the events' rows a text stands, by column."""
-    with psycopg.connect(world.conninfo) as connection:
-        rows = connection.execute(
-            "SELECT name, count(*) FROM read.events AS row, jsonb_each_text(to_jsonb(row)) AS said (name, value)"
-            " WHERE customer_id = %s AND strpos(value, %s) > 0 GROUP BY 1",
-            [stream.customer_id, text],
-        ).fetchall()
-    return dict(rows)
 
 
 # --- what is shared -------------------------------------------------------------------------------------------------
@@ -115,21 +102,11 @@ def test_the_longest_is_shared_and_of_equals_the_first() -> None:
 # --- what is asked --------------------------------------------------------------------------------------------------
 
 
-def a_stream() -> Stream:
-    """One long text after another in a slot, then several in one event, one of which is told twice."""
-    stream = registered()
-    stream.attribute("note", LONG)
-    stream.attribute("note", OTHER)
-    stream.attribute("note", {"new": OTHER})
-    stream.attribute("note", "short", at("2026-01-01"))
-    return stream
-
-
-def test_it_stands_once_in_the_row_of_its_event(world: World) -> None:
+def test_it_stands_once(world: World) -> None:
     stream = registered()
     stream.attribute("note", LONG)
     world.project(*stream.events)
-    assert kept(world, stream, LONG) == {"data": 1}
+    assert kept(world, stream, LONG) == {"events.data": 1}
 
 
 def test_every_view_of_events_shows_it(world: World) -> None:

@@ -34,17 +34,20 @@ from projections.portfolio.query import Condition, Grouping, Listing, Measure, M
 from tests.make import Stream, at
 from tests.oracle import portfolio
 from tests.projections.files import registered, tier
-from tests.projections.histories import instants_of, streams
+from tests.projections.histories import LONG_TEXTS, instants_of, streams
 from tests.projections.world import World
 
 _ON_POSTGRES = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 _SCALARS: list[Any] = [None, True, False, 0, 1, 1.5, -3, 2**64 - 1, 1e300, "", "1", "a", "aß", "中", "100%", "\\_", '"']
+_SCALARS += [*LONG_TEXTS, LONG_TEXTS[0] + "er"]
 _VALUES = st.one_of(st.sampled_from(_SCALARS), st.sampled_from([[], {}, {"n": 1}, {"n": "1"}, {"n": {"m": None}}, [7]]))
 _FACTS: st.SearchStrategy[Payload] = st.one_of(
     st.sampled_from([tier("HIGH_VALUE"), tier("ORDINARY"), tier("POTENTIAL")]),
-    st.builds(OwnerAssigned, role=st.just(OwnerRole.ACCOUNT_MANAGER), to_staff=st.sampled_from(["u-1", "u-2"])),
+    st.builds(
+        OwnerAssigned, role=st.just(OwnerRole.ACCOUNT_MANAGER), to_staff=st.sampled_from(["u-1", "u-2", "经" * 100])
+    ),
     st.builds(TagApplied, taxonomy_version=st.just(1), group=st.just("REGION"), code=st.just("SOUTH")),
     st.builds(TagRemoved, taxonomy_version=st.just(1), group=st.just("REGION"), code=st.just("SOUTH")),
     st.builds(
@@ -71,7 +74,7 @@ _PATHS = [
 ]
 _OPERANDS: dict[str, list[Any]] = {
     "/tier/VALUE/code": ["HIGH_VALUE", "ORDINARY", "POTENTIAL", 1],
-    "/owner/ACCOUNT_MANAGER": ["u-1", "u-2", None],
+    "/owner/ACCOUNT_MANAGER": ["u-1", "u-2", "经" * 100, None],
     "/tags/REGION/SOUTH": [True, "true"],
     "/addresses/REGISTERED/region": ["CN-GD", "DE-BY", None],
     "/addresses/REGISTERED/country": ["CN", "DE"],
@@ -95,7 +98,7 @@ def _conditions(draw: st.DrawFn) -> Condition:
         case Operator.EXISTS:
             operand = draw(st.booleans())
         case Operator.PREFIX:
-            operand = draw(st.sampled_from(["", "C", "CN", "u-", "1", "中", "%", "\\"]))
+            operand = draw(st.sampled_from(["", "C", "CN", "u-", "1", "中", "%", "\\", "long", LONG_TEXTS[0]]))
         case _:
             operand = draw(st.sampled_from(bounds or ["x"]))
     return Condition(path_of(text), asked, operand)
