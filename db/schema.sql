@@ -558,8 +558,8 @@ COMMENT ON COLUMN read.events.effective_to IS 'Null when no end is known.';
 COMMENT ON COLUMN read.events.envelope IS 'The members of the envelope that were stated and that no other column says; JSON, kept as text, and never empty.';
 COMMENT ON COLUMN read.events.data IS 'The event''s own content. JSON, kept as text: it is given out as it came.';
 COMMENT ON COLUMN read.events.changes IS 'A JSON array of the slots that the event moved, by name, from what to what; kept as text, with a mark in place of one long text (see changes_json).';
-COMMENT ON COLUMN read.events.shared_from IS 'Where in data that text begins, in characters, the first of which is 1; null when there is none.';
-COMMENT ON COLUMN read.events.shared_length IS 'How many characters of data it is, quotes included; null when there is none.';
+COMMENT ON COLUMN read.events.shared_from IS 'Where in data that text begins, in bytes, the first of which is 1; null when there is none.';
+COMMENT ON COLUMN read.events.shared_length IS 'How many bytes of data it is, quotes included; null when there is none.';
 
 -- Takes columns and not a row: what depends on the type of the table's rows would be in the way of its successor.
 CREATE FUNCTION read.event_json(
@@ -579,11 +579,17 @@ RETURN concat(
 );
 COMMENT ON FUNCTION read.event_json IS 'An event as histories show it; members that nobody stated are left out, but for the times.';
 
+-- By bytes: characters would have to be counted, which takes several times as long.
+CREATE FUNCTION read.shared(data text, shared_from integer, shared_length integer) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN convert_from(substr(convert_to(data, 'UTF8'), shared_from, shared_length), 'UTF8');
+COMMENT ON FUNCTION read.shared IS 'The JSON of the long text of which an event''s row has only one; null when there is none.';
+
 -- The mark is no JSON that is ever stored: no slash is escaped there.
 CREATE FUNCTION read.changes_json(changes text, data text, shared_from integer, shared_length integer) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN shared_from IS NULL THEN changes
-            ELSE replace(changes, '"\/":0', '"new":' || substr(data, shared_from, shared_length)) END;
+            ELSE replace(changes, '"\/":0', '"new":' || read.shared(data, shared_from, shared_length)) END;
 COMMENT ON FUNCTION read.changes_json IS 'What an event moved, as histories show it: with the text for which a mark stands in its row.';
 
 CREATE TABLE read.changes (

@@ -37,7 +37,7 @@ FROM unnest(
                                     (SELECT event_id FROM read.events
                                      WHERE customer_id = asked.customer_id AND version = moved.old_version),
                                     '","version":', moved.old_version, '}') END,
-                   ',"set_by":{"event_id":"', setter.event_id, '","type":"', setter.type,
+                   ',"set_by":{"event_id":"', setter.event_id, '","type":"', type,
                    '","version":', setter.version, ',"position":', setter.position,
                    to_char(setter.recorded_at AT TIME ZONE 'UTC', '",\"recorded_at\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
                    ',"observed_at":', coalesce(stated -> 'observed_at', 'null'),
@@ -62,7 +62,7 @@ FROM unnest(
                 AND NOT absent
             OFFSET 0
         ) AS held, LATERAL (
-            SELECT *, envelope::jsonb AS stated, substr(data, shared_from, shared_length) AS shared FROM read.events
+            SELECT *, envelope::jsonb AS stated, read.shared(data, shared_from, shared_length) AS shared FROM read.events
             WHERE customer_id = asked.customer_id AND version = held.version
             LIMIT 1
         ) AS setter, LATERAL (

@@ -78,7 +78,7 @@ def placed(moves: Iterable[Move]) -> list[tuple[int, Move]]:
     return [numbered for of_event in by_event(moves).values() for numbered in enumerate(of_event)]
 
 
-def changes_json(moves: Iterable[Move], data: str) -> Shared:
+def changes_json(moves: Iterable[Move], data: bytes) -> Shared:
     """What one event of this content moved, as histories show it, but for a long text that stands in the content.
 
     `old` or `new` is left out where there was, or is, no value.

@@ -106,8 +106,8 @@ def texts_of(entries: Iterable[Positioned], moves: Moves) -> list[Texts]:
 
 
 def _texts(event: RecordedEvent, moved: Iterable[Move]) -> Texts:
-    data = to_json(event.payload).decode()
-    return Texts(to_json(_stated(event.envelope, _IN_COLUMNS)).decode(), data, *changes_json(moved, data))
+    data = to_json(event.payload)
+    return Texts(to_json(_stated(event.envelope, _IN_COLUMNS)).decode(), data.decode(), *changes_json(moved, data))
 
 
 def body_of(position: int, event: RecordedEvent) -> bytes:

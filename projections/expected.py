@@ -42,10 +42,10 @@ class Known:
         return texts_of(self.entries, self.moves)
 
     @cached_property
-    def shared(self) -> dict[int, str]:
+    def shared(self) -> dict[int, bytes]:
         """By version the long text that the event's row shares."""
         return {
-            entry.event.originator_version: texts.shared.of(texts.data)
+            entry.event.originator_version: texts.shared.of(texts.data.encode())
             for entry, texts in zip(self.entries, self.texts, strict=True)
             if texts.shared is not None
         }
@@ -208,7 +208,7 @@ def _customer_id(known: Known) -> str:
     return str(known.entries[0].event.envelope.customer_id) if known.entries else ""
 
 
-def _value(fact: Fact, shared: Mapping[int, str]) -> str | None:
+def _value(fact: Fact, shared: Mapping[int, bytes]) -> str | None:
     """None for a long text that the row of the fact's event shares."""
     if fact.version in shared and left_to_event(fact.slot, fact.value) == shared[fact.version]:
         return None

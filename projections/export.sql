@@ -16,7 +16,7 @@ COPY (
     SELECT split_part(slot, '/', 2),
            customer_id,
            slot,
-           coalesce(value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+           coalesce(value::text, (SELECT read.shared(data, shared_from, shared_length) FROM read.events
                                   WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
            absent,
            (extract(epoch FROM lower(valid)) * 1000000)::bigint,

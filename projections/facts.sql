@@ -4,7 +4,7 @@
 -- The rectangles, as known at a position, of the slots that a batch touches, from the instants it touches on. The fence
 -- keeps this a search for each of them: of a young table the planner would read all that is known, for every batch.
 SELECT facts.customer_id, facts.slot,
-       coalesce(facts.value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+       coalesce(facts.value::text, (SELECT read.shared(data, shared_from, shared_length) FROM read.events
                                     WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
        facts.absent, lower(facts.valid), upper(facts.valid), facts.fact_from, facts.rank, facts.version, facts.ctid::text
 FROM unnest(%(customer_ids)b::uuid[], %(slots)b::text[], %(instants)b::timestamptz[])
@@ -30,7 +30,7 @@ WHERE facts.ctid = closing.ctid;
 INSERT INTO read.facts (customer_id, slot, value, absent, valid, positions, fact_from, rank, version)
 SELECT customer_id, slot,
        CASE WHEN is_long AND value = (
-                SELECT substr(data, shared_from, shared_length) FROM read.events
+                SELECT read.shared(data, shared_from, shared_length) FROM read.events
                 WHERE events.customer_id = rectangle.customer_id AND events.version = rectangle.version
             ) THEN NULL ELSE value::jsonb END,
        absent, tstzrange(start, until), int8range(opened, closed), fact_from, rank, version
@@ -65,7 +65,7 @@ DELETE FROM read.facts WHERE customer_id = %(customer_id)s;
 -- name: state_at
 -- The facts that hold one customer's slots at a position and a valid instant.
 SELECT slot,
-       coalesce(value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+       coalesce(value::text, (SELECT read.shared(data, shared_from, shared_length) FROM read.events
                               WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
        absent, version, fact_from, lower(valid), upper(valid)
 FROM read.facts
@@ -76,7 +76,7 @@ WHERE uuid_hash(customer_id) = uuid_hash(%(customer_id)s::uuid)
 -- name: states_at
 -- The facts that hold some slots of several customers at a position and a valid instant.
 SELECT facts.customer_id, facts.slot,
-       coalesce(facts.value::text, (SELECT substr(data, shared_from, shared_length) FROM read.events
+       coalesce(facts.value::text, (SELECT read.shared(data, shared_from, shared_length) FROM read.events
                                     WHERE events.customer_id = facts.customer_id AND events.version = facts.version)),
        facts.absent, facts.version, facts.fact_from, lower(facts.valid), upper(facts.valid)
 FROM unnest(%(customer_ids)b::uuid[]) AS wanted (customer_id)

@@ -9,7 +9,7 @@ WITH held AS MATERIALIZED (
            CASE WHEN upper(positions) <= %(position)s THEN upper(positions) END AS closed
     FROM read.facts CROSS JOIN LATERAL (
         SELECT coalesce(facts.value, (
-            SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+            SELECT read.shared(data, shared_from, shared_length)::jsonb FROM read.events
             WHERE events.customer_id = facts.customer_id AND events.version = facts.version
         ))
     ) AS told (value)

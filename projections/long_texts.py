@@ -27,12 +27,12 @@ _FOUND_BY: Final = ("/identity/", "/owner/")
 
 
 class Span(NamedTuple):
-    """A stretch of a text, in characters, the first of which is number 1."""
+    """A stretch of a text, in bytes of UTF-8, the first of which is number 1."""
 
     start: int
     length: int
 
-    def of(self, text: str) -> str:
+    def of(self, text: bytes) -> bytes:
         return text[self.start - 1 : self.start - 1 + self.length]
 
 
@@ -44,32 +44,32 @@ class Shared(NamedTuple):
 
 
 def put_back(changes: str, data: str, span: Span) -> str:
-    """What read.changes_json says."""
-    return changes.replace(MARK, f'"new":{span.of(data)}')
+    """What read.changes_json says; of a damaged row anything."""
+    return changes.replace(MARK, '"new":' + span.of(data.encode()).decode(errors="replace"))
 
 
-def shared(changes: Sequence[Mapping[str, Any]], data: str) -> Shared:
+def shared(changes: Sequence[Mapping[str, Any]], data: bytes) -> Shared:
     """The JSON of `changes`, whose last member is `new`, without the longest text that stands in `data` anyway."""
-    number, found = -1, ""
+    number, found = -1, b""
     for place, change in enumerate(changes):
         text = long_json(change.get("new"))
         if text is not None and len(text) > len(found) and text in data:
             number, found = place, text
     if not found:
         return Shared(orjson.dumps(changes).decode(), None)
-    parts = [orjson.dumps(change).decode() for change in changes]
-    parts[number] = parts[number].removesuffix(f'"new":{found}}}') + MARK + "}"
-    return Shared(f"[{','.join(parts)}]", Span(data.index(found) + 1, len(found)))
+    parts = [orjson.dumps(change) for change in changes]
+    parts[number] = parts[number].removesuffix(b'"new":%b}' % found) + MARK.encode() + b"}"
+    return Shared(f"[{b','.join(parts).decode()}]", Span(data.index(found) + 1, len(found)))
 
 
-def left_to_event(slot: str, value: Any) -> str | None:
+def left_to_event(slot: str, value: Any) -> bytes | None:
     """The JSON that a rectangle of this slot and value does not keep if its event shares it; None if it does anyway."""
     return None if slot.startswith(_FOUND_BY) else long_json(value)
 
 
-def long_json(value: Any) -> str | None:
+def long_json(value: Any) -> bytes | None:
     """The JSON of a long string; None for everything else."""
     if not isinstance(value, str) or len(value) < _FEWEST_CHARACTERS:
         return None
     text = orjson.dumps(value)
-    return text.decode() if len(text) >= LONG_BYTES else None
+    return text if len(text) >= LONG_BYTES else None

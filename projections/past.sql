@@ -37,7 +37,7 @@ WITH point AS MATERIALIZED (
 )
 SELECT place, up_to,
        coalesce(greatest((SELECT known_at FROM ledger.log ORDER BY idx DESC LIMIT 1),
-                         (SELECT max(made_at) FROM ledger.checkpoint)) > point.known_at, false),
+                         (SELECT max(made_at) FROM ledger.checkpoint)) > known_at, false),
        coalesce((SELECT min(position) FROM read.tracking), 0),
        clock_timestamp(),
        (
@@ -79,7 +79,7 @@ SELECT place, up_to,
                           '{"path":', to_json(slot),
                           CASE WHEN absent THEN ',"absent":true'
                                ELSE ',"value":' || coalesce(value::text, (
-                                        SELECT substr(data, shared_from, shared_length) FROM read.events
+                                        SELECT read.shared(data, shared_from, shared_length) FROM read.events
                                         WHERE customer_id = customer AND events.version = later.version
                                     )) END,
                           to_char(start AT TIME ZONE 'UTC', '",\"effective_from\":\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""'),
@@ -120,7 +120,7 @@ SELECT place, up_to,
 FROM point, LATERAL (
     SELECT (json_agg(slot) FILTER (WHERE NOT absent))::text,
            convert_to(string_agg(coalesce(value::text, (
-               SELECT substr(data, shared_from, shared_length) FROM read.events
+               SELECT read.shared(data, shared_from, shared_length) FROM read.events
                WHERE customer_id = customer AND events.version = holder.version
            ), ''), E'\n') FILTER (WHERE NOT absent), 'UTF8'), count(*)
     FROM (

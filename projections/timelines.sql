@@ -31,7 +31,8 @@ WITH touched AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT page.slot,
-       coalesce(page.value::text, substr(events.data, events.shared_from, events.shared_length)), page.absent, page.valid_from, page.valid_to, page.opened, page.closed,
+       coalesce(page.value::text, read.shared(events.data, events.shared_from, events.shared_length)),
+       page.absent, page.valid_from, page.valid_to, page.opened, page.closed,
        (SELECT known_at FROM ledger.log WHERE idx = page.opened - 1),
        (SELECT known_at FROM ledger.log WHERE idx = page.closed - 1),
        events.event_id, events.type, events.version, events.position, events.recorded_at, events.actor

@@ -85,7 +85,7 @@ WHERE registered.version = 1 AND registered.position <= %(position)s
 -- name: held
 -- What a slot of one candidate holds, no row if nothing; and what its own row says, which no long text equals.
 SELECT coalesce(facts.value, (
-           SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+           SELECT read.shared(data, shared_from, shared_length)::jsonb FROM read.events
            WHERE events.customer_id = facts.customer_id AND events.version = facts.version
        )) AS value, facts.value AS own
 FROM read.facts
@@ -121,7 +121,7 @@ SELECT coalesce((
 -- name: shown
 -- What several slots of one candidate hold, as one object.
 SELECT jsonb_object_agg(facts.slot, coalesce(facts.value, (
-           SELECT substr(data, shared_from, shared_length)::jsonb FROM read.events
+           SELECT read.shared(data, shared_from, shared_length)::jsonb FROM read.events
            WHERE events.customer_id = facts.customer_id AND events.version = facts.version
        ))) AS slots
 FROM read.facts

@@ -58,7 +58,7 @@ def test_every_rectangle_is_exported_as_it_is(world: World, tmp_path: Path) -> N
         expected = connection.execute("""
             SELECT customer_id::text, slot,
                    coalesce(value::text, (
-                       SELECT substr(data, shared_from, shared_length) FROM read.events
+                       SELECT read.shared(data, shared_from, shared_length) FROM read.events
                        WHERE events.customer_id = facts.customer_id AND events.version = facts.version
                    )), absent, lower(valid), upper(valid), lower(positions),
                    upper(positions), fact_from, rank, version
