@@ -300,7 +300,7 @@ def test_what_was_stored_twice_before_is_stored_as_it_would_be_now(server: TestS
     known = [Positioned.of(*each) for each in enumerate(stream.events, start=1)]
     expected = expected_rows(known, dict.fromkeys((FACTS, EVENTS), len(known)))
     for path in MIGRATIONS.glob("*.sql"):
-        if path.stem < "0020":
+        if path.stem < "0023":
             shutil.copy(path, tmp_path)
     with server.database(template="template0") as conninfo:
         migrate(conninfo, tmp_path)
@@ -311,7 +311,7 @@ def test_what_was_stored_twice_before_is_stored_as_it_would_be_now(server: TestS
             for row, fact in zip(expected[FACTS], _held_by(known), strict=True):
                 value = "null" if fact.value is ABSENT else _as_text(fact.value)
                 _insert(connection, FACTS, {**dict(_named(FACTS, row)), "value": value})
-        assert migrate(conninfo) == ["0020_long_texts"]
+        assert migrate(conninfo) == ["0023_long_texts"]
         with psycopg.connect(conninfo) as connection:
             connection.execute(COMPARISON["speak_plainly"])
             for table, rows in expected.items():

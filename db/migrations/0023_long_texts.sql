@@ -30,7 +30,8 @@ CREATE TABLE read.events (
 -- The longest of the long texts that stand in the content as well; of several, the first.
 INSERT INTO read.events
 SELECT customer_id, version, position, recorded_at, effective_from, effective_to, event_id,
-       octet_length(left(data, strpos(data, shared.text) - 1)) + 1, octet_length(shared.text), is_decision, may_be_sensitive, type, actor,
+       octet_length(left(data, strpos(data, shared.text) - 1)) + 1, octet_length(shared.text), is_decision,
+       may_be_sensitive, type, actor,
        -- but for what is within quotes without spaces
        regexp_replace(envelope::text, '("(?:[^"\\]|\\.)*")|\s', '\1', 'g'), data,
        CASE WHEN shared.text IS NULL THEN changes
