@@ -128,6 +128,25 @@ def test_it_wakes_when_something_is_sealed_and_survives_a_lost_connection(world:
             thread.join()
 
 
+def test_a_runner_that_is_told_to_end_goes_to_the_end_of_the_log_first(world: World) -> None:
+    """In batches smaller than what is left, too."""
+    for events in range(8, 41, 8):
+        stop = threading.Event()
+        with world.runner(batch=3) as runner:
+            thread = threading.Thread(target=runner.run, args=[stop])
+            thread.start()
+            try:
+                world.record(a_stream(1).events)
+                world.seal()
+                eventually(lambda events=events: runner.status.position == events - 7)  # type: ignore[misc]
+                world.record(a_stream(7).events)
+                world.seal()
+            finally:
+                stop.set()
+                thread.join()
+            assert runner.status.position == events
+
+
 def test_of_two_runners_one_waits_until_the_other_ends(world: World) -> None:
     first_stop, second_stop = threading.Event(), threading.Event()
     with world.runner() as first, world.runner() as second:
