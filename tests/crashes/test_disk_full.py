@@ -38,7 +38,7 @@ def test_tables_that_cannot_grow_stop_writers_and_nobody_else(data: Path, chance
                     refusal = await _refused(service, load, f"{customer}/attributes")
                     assert refusal.content["type"] == "urn:dossier:problem:storage-exhausted"
                     assert f"/v1/customers/{(await _get(service, customer))['customer_id']}" == customer
-                    assert {"pointer": "writer", "detail": _NO_SPACE} in (await _get(service, "/readyz"))["errors"]
+                    await _assert_told(service, load, f"{customer}/attributes")
                     assert f'"event": "{_NO_SPACE}"' in service.said()
                 await service.whole()
                 await asyncio.sleep(_AFTERWARDS_SECONDS)
@@ -93,6 +93,15 @@ async def _refused(service: Service, load: Load, path: str) -> Answer:
         if answer.status == 503:
             return answer
     raise AssertionError("the disk does not become full")
+
+
+async def _assert_told(service: Service, load: Load, path: str) -> None:
+    """Readiness names the obstacle; but not once a small order has found room in what tables have."""
+    for _ in range(_FAR_TOO_MANY):
+        if {"pointer": "writer", "detail": _NO_SPACE} in (await _get(service, "/readyz")).get("errors", []):
+            return
+        await _refused(service, load, path)
+    raise AssertionError("it is not told that the disk is full")
 
 
 def _order(service: Service, path: str, body: dict[str, Any], if_match: str | None) -> Order:
